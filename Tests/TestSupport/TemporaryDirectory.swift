@@ -1,0 +1,27 @@
+import Foundation
+
+/// A fresh directory that is removed, with all in it, when its owner goes.
+public final class TemporaryDirectory: Sendable {
+  /// Its absolute path.
+  public let path: String
+
+  /// Makes the directory, for this user only.
+  public init() throws {
+    path = NSTemporaryDirectory() + "polykey-test-\(UUID().uuidString.prefix(13))"
+    try FileManager.default.createDirectory(
+      atPath: path, withIntermediateDirectories: false, attributes: [.posixPermissions: 0o700])
+  }
+
+  // Not FileManager, which fails on paths of thousands of bytes.
+  deinit { _ = try? Process.run(URL(fileURLWithPath: "/bin/rm"), arguments: ["-rf", path]).waitUntilExit() }
+
+  /// The path of `name` in this directory.
+  public func callAsFunction(_ name: String) -> String { "\(path)/\(name)" }
+
+  /// Writes a file of `bytes` and returns its path.
+  public func write(_ bytes: [UInt8], to name: String) throws -> String {
+    let path = self(name)
+    try Data(bytes).write(to: URL(fileURLWithPath: path))
+    return path
+  }
+}
