@@ -24,11 +24,14 @@ func tests(of name: String, _ dependencies: [Target.Dependency] = []) -> Target 
 let package = Package(
   name: "polykey",
   products: [
+    .library(name: "Age", targets: ["Age"]),
   ],
   targets: [
     .systemLibrary(name: "CLibSodium"),
     layer("SecretMemory", imports: ["CLibSodium"]),
+    layer("Age", imports: ["SecretMemory"]),
     .target(name: "TestSupport", path: "Tests/TestSupport", swiftSettings: settings),
     tests(of: "SecretMemory"),
+    tests(of: "Age", ["SecretMemory"]),
   ]
 )
