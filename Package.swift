@@ -25,13 +25,16 @@ let package = Package(
   name: "polykey",
   products: [
     .library(name: "Age", targets: ["Age"]),
+    .library(name: "SSHSignature", targets: ["SSHSignature"]),
   ],
   targets: [
     .systemLibrary(name: "CLibSodium"),
     layer("SecretMemory", imports: ["CLibSodium"]),
     layer("Age", imports: ["SecretMemory"]),
+    layer("SSHSignature", imports: ["SecretMemory"]),
     .target(name: "TestSupport", path: "Tests/TestSupport", swiftSettings: settings),
     tests(of: "SecretMemory"),
     tests(of: "Age", ["SecretMemory"]),
+    tests(of: "SSHSignature"),
   ]
 )
