@@ -26,15 +26,18 @@ let package = Package(
   products: [
     .library(name: "Age", targets: ["Age"]),
     .library(name: "SSHSignature", targets: ["SSHSignature"]),
+    .library(name: "TarStream", targets: ["TarStream"]),
   ],
   targets: [
     .systemLibrary(name: "CLibSodium"),
     layer("SecretMemory", imports: ["CLibSodium"]),
     layer("Age", imports: ["SecretMemory"]),
     layer("SSHSignature", imports: ["SecretMemory"]),
+    layer("TarStream", imports: []),
     .target(name: "TestSupport", path: "Tests/TestSupport", swiftSettings: settings),
     tests(of: "SecretMemory"),
     tests(of: "Age", ["SecretMemory"]),
     tests(of: "SSHSignature"),
+    tests(of: "TarStream"),
   ]
 )
