@@ -30,14 +30,17 @@ let package = Package(
   ],
   targets: [
     .systemLibrary(name: "CLibSodium"),
+    .systemLibrary(name: "CLibGit2"),
     layer("SecretMemory", imports: ["CLibSodium"]),
     layer("Age", imports: ["SecretMemory"]),
     layer("SSHSignature", imports: ["SecretMemory"]),
     layer("TarStream", imports: []),
+    layer("GitStore", imports: ["CLibGit2"]),
     .target(name: "TestSupport", path: "Tests/TestSupport", swiftSettings: settings),
     tests(of: "SecretMemory"),
     tests(of: "Age", ["SecretMemory"]),
     tests(of: "SSHSignature"),
     tests(of: "TarStream"),
+    tests(of: "GitStore"),
   ]
 )

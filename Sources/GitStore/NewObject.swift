@@ -1,0 +1,21 @@
+/// An object about to be written, with the name that its contents give it.
+package struct NewObject: Sendable {
+  package let kind: ObjectKind
+  package let bytes: [UInt8]
+  package let name: ObjectName
+
+  /// Names `bytes`; costs one SHA-1 of them.
+  package init(kind: ObjectKind, bytes: [UInt8]) {
+    self.kind = kind
+    self.bytes = bytes
+    name = ObjectName.of(kind, bytes)
+  }
+}
+
+/// What a completed write outlives.
+package enum Durability: Sendable {
+  /// The end of this process, however it ends.
+  case processCrash
+  /// The loss of power too.
+  case powerLoss
+}

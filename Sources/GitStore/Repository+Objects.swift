@@ -1,0 +1,141 @@
+internal import Glibc
+internal import Synchronization
+
+extension Repository {
+  /// The contents of the object `name`.
+  ///
+  /// - Throws: ``GitError/missing(_:)``, ``GitError/corrupt(_:)`` if the stored bytes have another name or cannot be decoded,
+  ///   ``GitError/wrongKind(_:found:)``.
+  package func read(_ name: ObjectName, expecting kind: ObjectKind) throws(GitError) -> [UInt8] {
+    let object = try read(name)
+    guard object.kind == kind else { throw .wrongKind(name, found: object.kind) }
+    return object.bytes
+  }
+
+  /// The kind and contents of the object `name`; errors as in ``read(_:expecting:)``.
+  package func read(_ name: ObjectName) throws(GitError) -> (kind: ObjectKind, bytes: [UInt8]) {
+    // An object that is gone from its file was packed meanwhile; a damaged one may have a sound copy in a pack.
+    var failure = GitError.missing(name)
+    if let file = try root.read(Self.loosePath(name)) {
+      if let object = LooseFormat.decode(file), ObjectName.of(object.kind, object.bytes) == name { return object }
+      failure = .corrupt(name)
+    }
+    do {
+      return try database.read(name)
+    } catch {
+      if error != .missing(name) { throw error }
+    }
+    // `git gc` may also have unpacked it since.
+    if failure == .missing(name), let file = try root.read(Self.loosePath(name)), let object = LooseFormat.decode(file),
+      ObjectName.of(object.kind, object.bytes) == name
+    {
+      return object
+    }
+    throw failure
+  }
+
+  /// The tree `name`.
+  package func tree(_ name: ObjectName) throws(GitError) -> Tree { try Tree(parsing: read(name, expecting: .tree)) }
+
+  /// The commit `name`.
+  package func commit(_ name: ObjectName) throws(GitError) -> CommitObject {
+    try CommitObject(parsing: read(name, expecting: .commit))
+  }
+
+  /// Whether the object is in the repository; its contents are not verified.
+  package func contains(_ name: ObjectName) throws(GitError) -> Bool { try kindAndSize(name) != nil }
+
+  /// The object's kind and its size in bytes, not verified; nil if it is not in the repository.
+  package func kindAndSize(_ name: ObjectName) throws(GitError) -> (kind: ObjectKind, size: Int)? {
+    if let file = try root.openFile(Self.loosePath(name), O_RDONLY) {
+      var start = [UInt8](repeating: 0, count: 128)
+      let count = unsafe start.withUnsafeMutableBytes { unsafe pread(file.raw, $0.baseAddress, $0.count, 0) }
+      if count > 0, let header = LooseFormat.header(of: Array(start.prefix(count))) {
+        return (header.kind, header.size)
+      }
+    }
+    return try database.header(name)
+  }
+
+  /// Writes objects, each whole under its name or not at all.
+  ///
+  /// An object that exists is written anew: that repairs a damaged one, and makes it young for a concurrent `git prune`.
+  ///
+  /// - Throws: ``GitError/outOfSpace``, ``GitError/io(_:)``; some of the objects may then exist, which harms nothing.
+  package func write(_ objects: [NewObject], durability: Durability) throws(GitError) {
+    let written = try writeLoose(objects, durability: durability)
+    if durability == .powerLoss { try syncLoose(objects, written) }
+  }
+
+  /// Writes and names the files; with `.powerLoss` also starts writing them to the disk and returns them open.
+  ///
+  /// They get their names before they are synced, so that one journal transaction holds all of it. Should power fail then, a file
+  /// may be found empty, but no reference leads to it, and recovery removes it.
+  func writeLoose(_ objects: [NewObject], durability: Durability) throws(GitError) -> [Descriptor] {
+    var files: [Descriptor] = []
+    for object in objects {
+      let target = Self.loosePath(object.name)
+      let directory = String(target.dropLast(39))
+      let bytes = LooseFormat.encode(object.kind, object.bytes)
+      let (temporary, file) = try newFile(near: directory)
+      do {
+        try root.write(bytes, to: file)
+        if durability == .powerLoss {
+          root.startWriteback(file)
+          files.append(file)
+        }
+        try rename(temporary, to: target, in: directory)
+      } catch {
+        try? root.remove(temporary)
+        throw error
+      }
+    }
+    if durability == .processCrash { pending.withLock { $0.objects += objects.lazy.map(\.name) } }
+    return files
+  }
+
+  /// Waits until `files`, which hold `objects`, and their names are on the disk.
+  func syncLoose(_ objects: [NewObject], _ files: [Descriptor]) throws(GitError) {
+    try syncing { () throws(GitError) in
+      for file in files { try root.syncData(file) }
+      for directory in Set(objects.map { String(Self.loosePath($0.name).dropLast(39)) }) { try root.sync(directory) }
+    }
+  }
+
+  /// An empty file to be renamed into the fan-out directory: one that is ready, else a new one.
+  private func newFile(near directory: String) throws(GitError) -> (path: String, file: Descriptor) {
+    if let ready = readyFiles.take() { return (ready.path, ready.file) }
+    let path = temporaryName(in: directory)
+    return (path, try createInFanOut(path, directory))
+  }
+
+  private func rename(_ temporary: String, to target: String, in directory: String) throws(GitError) {
+    do {
+      try root.rename(temporary, to: target)
+    } catch {
+      // A ready file's fan-out directory may not be there yet.
+      guard error == .io(ENOENT), try root.makeDirectory(directory) else { throw error }
+      try syncing { () throws(GitError) in _ = try root.sync("objects") }
+      try root.rename(temporary, to: target)
+    }
+  }
+
+  private func createInFanOut(_ temporary: String, _ directory: String) throws(GitError) -> Descriptor {
+    // `git gc` removes fan-out directories that it has emptied, perhaps again at once.
+    for _ in 0..<8 {
+      if let file = try root.openFile(temporary, O_WRONLY | O_CREAT | O_EXCL, mode: 0o444) { return file }
+      if try root.makeDirectory(directory) { try syncing { () throws(GitError) in _ = try root.sync("objects") } }
+    }
+    throw .io(ENOENT)
+  }
+
+  static func loosePath(_ name: ObjectName) -> String {
+    var path = Array("objects/".utf8)
+    path.reserveCapacity(49)
+    let digits = name.hexDigits
+    path += digits[..<2]
+    path.append(UInt8(ascii: "/"))
+    path += digits[2...]
+    return String(decoding: path, as: UTF8.self)
+  }
+}

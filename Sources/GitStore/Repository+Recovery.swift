@@ -1,0 +1,83 @@
+internal import Glibc
+internal import Synchronization
+
+extension Repository {
+  /// Joins the users of the repository; the first one cleans up after those before.
+  func join() throws(GitError) {
+    guard let users else { return }
+    for directory in ["polykey/durable", "polykey/spare"] { try root.makeDirectory(directory) }
+    if flock(users.raw, LOCK_EX | LOCK_NB) == 0 {
+      try recover()
+      // All that is there now is durable: building on it needs no sync.
+      for (name, object) in try references() { pending.withLock { $0.known[name] = .direct(object) } }
+    } else {
+      // Others are at work, perhaps with commits that only a sync of everything covers.
+      pending.withLock { $0.everything = true }
+    }
+    while flock(users.raw, LOCK_SH) != 0 {
+      let code = errno
+      guard code == EINTR else { throw GitError(errno: code) }
+    }
+  }
+
+  /// Makes what is pending durable, as far as that works, and notes that nothing is.
+  func leave() {
+    guard let users else { return }
+    readyFiles.removeAll()
+    if hasPendingWrites { guard (try? makeDurable()) != nil else { return } }
+    if flock(users.raw, LOCK_EX | LOCK_NB) == 0 { try? noteSession(clean: true) }
+  }
+
+  private func recover() throws(GitError) {
+    let session = try root.read(Self.session).map { String(decoding: $0, as: UTF8.self) }
+    let boot = try Self.bootIdentifier()
+    if let session, !session.hasSuffix(" clean\n") {
+      try removeLeftovers()
+      if session.hasPrefix(boot) {
+        // Only a process died: what it wrote is whole, but perhaps not on the disk.
+        try root.syncFileSystem()
+      } else {
+        try PowerLossRecovery(repository: self).run()
+      }
+    }
+    try noteSession(clean: false)
+  }
+
+  static let session = "polykey/session"
+
+  private func noteSession(clean: Bool) throws(GitError) {
+    let text = "\(try Self.bootIdentifier()) \(clean ? "clean" : "open")\n"
+    // "open" must reach the disk before any write does, else a power loss would pass unnoticed.
+    try root.replace(Self.session, with: Array(text.utf8), temporary: "\(Self.session).new", durable: !clean)
+  }
+
+  private static func bootIdentifier() throws(GitError) -> String {
+    let text = try Directory(path: "/proc/sys/kernel/random").readStream("boot_id")
+    return String(decoding: text.prefix { $0 != UInt8(ascii: "\n") }, as: UTF8.self)
+  }
+
+  /// Removes files that a killed process of ours left under construction.
+  private func removeLeftovers() throws(GitError) {
+    for directory in try root.names(in: "objects") where directory.utf8.count == 2 {
+      for name in try root.names(in: "objects/\(directory)") where name.hasPrefix(Self.temporaryMark) {
+        try root.remove("objects/\(directory)/\(name)")
+      }
+    }
+    for directory in try root.names(in: ReadyFiles.directory) {
+      for name in try root.names(in: "\(ReadyFiles.directory)/\(directory)") {
+        try root.remove("\(ReadyFiles.directory)/\(directory)/\(name)")
+      }
+    }
+  }
+}
+
+extension Directory {
+  /// The bytes of a file whose size is not known beforehand, such as one of procfs; at most 4,096.
+  func readStream(_ path: String) throws(GitError) -> [UInt8] {
+    guard let file = try openFile(path, O_RDONLY) else { throw .io(ENOENT) }
+    var bytes = [UInt8](repeating: 0, count: 4096)
+    let count = unsafe bytes.withUnsafeMutableBytes { unsafe Glibc.read(file.raw, $0.baseAddress, $0.count) }
+    guard count >= 0 else { throw GitError(errno: errno) }
+    return Array(bytes[..<count])
+  }
+}

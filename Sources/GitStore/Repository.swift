@@ -1,0 +1,121 @@
+internal import Glibc
+internal import Synchronization
+
+/// A bare git repository with SHA-1 names, which stock git may use at the same time.
+///
+/// All calls may come from any thread. Locks, always taken in this order: ``journal``, ``durability``, ``references``, ``pending``.
+///
+/// Beside git's own files there is the directory `polykey`, which git ignores and which may be deleted while nobody has the
+/// repository open: `users` and `references` (lock files), `session`, `durable/`, `spare/` (see Repository+Recovery), `ready/`, `journal`, `staging/` and
+/// `superseded` (see Repository+Consolidation).
+package final class Repository: Sendable {
+  /// The repository's path, as given.
+  package let path: String
+  let root: Directory
+  let database: ObjectDatabase
+
+  /// Held shared (flock) for as long as the repository is open, alone while recovering: nobody recovers under a writer.
+  let users: Descriptor?
+  /// Held alone (flock, and the mutex for this process's threads) while a reference changes.
+  let references: Mutex<Descriptor?>
+  /// Held while earlier writes are being made durable.
+  let durability = Mutex(())
+  let pending = Mutex(Pending())
+  /// Nil until many writes are expected.
+  let journal = Mutex<Journal?>(nil)
+  let spareCount = Atomic<UInt64>(0)
+  private let temporaryCount = Atomic<UInt64>(0)
+  private let temporaryPrefix: String
+  let readyFiles: ReadyFiles
+
+  /// What was written but may not survive a power loss yet.
+  struct Pending {
+    var objects: [ObjectName] = []
+    /// How many of ``objects`` the journal has.
+    var journaled = 0
+    /// Full syncs begun so far.
+    var generation = 0
+    /// References to be made durable, with the values that this instance wrote.
+    var references: [String: Reference] = [:]
+    /// Values of references that this instance made durable or wrote: building on any other means to sync everything.
+    var known: [String: Reference] = [:]
+    /// Something unknown was written, by another process or an earlier one.
+    var everything = false
+    /// Why a sync failed: the kernel then forgets what it could not write, so no later sync may claim success.
+    var failure: GitError?
+  }
+
+  /// Opens the bare repository at `path` itself, never one further up, whoever owns it, and without any configuration of the
+  /// user or system.
+  ///
+  /// The first to open it removes what a killed process left, and after a power loss repairs what was not durable.
+  ///
+  /// - Throws: ``GitError/notARepository``, ``GitError/unsupportedRepository``.
+  package init(opening path: String) throws(GitError) {
+    try requireLibrary()
+    self.path = path
+    root = try Directory(path: path)
+    try Self.checkLayout(root)
+    database = ObjectDatabase(objects: path + "/objects")
+    temporaryPrefix = "\(getpid())_\(String(UInt32.random(in: .min ... .max), radix: 36))"
+    readyFiles = ReadyFiles(in: root, prefix: temporaryPrefix)
+    users = try Self.openLock("polykey/users", root)
+    references = Mutex(try Self.openLock("polykey/references", root))
+    try join()
+  }
+
+  deinit { leave() }
+
+  private static func checkLayout(_ root: Directory) throws(GitError) {
+    guard let head = try root.read("HEAD"), head.starts(with: "ref: ".utf8) || head.count == 41,
+      try root.status("objects")?.isDirectory == true, try root.status("refs")?.isDirectory == true
+    else { throw .notARepository }
+    // The values that change how objects or references are stored, as git writes them.
+    let configuration = String(decoding: try root.read("config") ?? [], as: UTF8.self).lowercased()
+    for line in configuration.split(separator: "\n") {
+      let parts = line.split(separator: "=").map { $0.filter { !$0.isWhitespace } }
+      guard parts.count == 2 else { continue }
+      switch parts[0] {
+      case "repositoryformatversion" where !["0", "1"].contains(parts[1]): throw .unsupportedRepository
+      case "objectformat" where parts[1] != "sha1": throw .unsupportedRepository
+      case "refstorage" where parts[1] != "files": throw .unsupportedRepository
+      default: continue
+      }
+    }
+  }
+
+  private static func openLock(_ path: String, _ root: Directory) throws(GitError) -> Descriptor? {
+    do {
+      try root.makeParents(of: path)
+      return try root.openFile(path, O_RDWR | O_CREAT, mode: 0o644)
+    } catch {
+      // Reading needs no locks: a repository on read-only media, or another user's, can still be read.
+      guard [GitError.io(EROFS), .io(EACCES), .io(EPERM)].contains(error) else { throw error }
+      return nil
+    }
+  }
+
+  /// Prepares for many commits: keeps files ready, off the writers' way, until the repository is closed.
+  ///
+  /// `readyFiles` are held open: the process's limit of open files must have room for them.
+  package func expectManyWrites(readyFiles count: Int = 512) {
+    readyFiles.keep(count)
+    openJournal()
+  }
+
+  /// A name in `directory` for a file under construction; `git prune` too removes old files with this prefix.
+  func temporaryName(in directory: String) -> String {
+    let count = temporaryCount.wrappingAdd(1, ordering: .relaxed).oldValue
+    return "\(directory)/\(Self.temporaryMark)\(temporaryPrefix)_\(count)"
+  }
+
+  /// How the names of our files under construction begin; `git fsck` accepts `tmp_obj_*` beside objects.
+  static let temporaryMark = "tmp_obj_pk_"
+
+  /// Bytes that an unprivileged user can still write to the repository's disk.
+  package func availableBytes() throws(GitError) -> UInt64 {
+    var status = statvfs()
+    guard unsafe fstatvfs(root.descriptor.raw, &status) == 0 else { throw GitError(errno: errno) }
+    return UInt64(status.f_bavail) * UInt64(status.f_frsize)
+  }
+}
