@@ -27,6 +27,7 @@ let package = Package(
     .library(name: "Age", targets: ["Age"]),
     .library(name: "SSHSignature", targets: ["SSHSignature"]),
     .library(name: "TarStream", targets: ["TarStream"]),
+    .library(name: "VirtualFS", targets: ["VirtualFS"]),
   ],
   targets: [
     .systemLibrary(name: "CLibSodium"),
@@ -36,11 +37,13 @@ let package = Package(
     layer("SSHSignature", imports: ["SecretMemory"]),
     layer("TarStream", imports: []),
     layer("GitStore", imports: ["CLibGit2"]),
+    layer("VirtualFS", imports: []),
     .target(name: "TestSupport", path: "Tests/TestSupport", swiftSettings: settings),
     tests(of: "SecretMemory"),
     tests(of: "Age", ["SecretMemory"]),
     tests(of: "SSHSignature"),
     tests(of: "TarStream"),
     tests(of: "GitStore"),
+    tests(of: "VirtualFS"),
   ]
 )

@@ -1,0 +1,74 @@
+/// How contents are loaded and changes become versions; Polykey's is an encrypted git vault.
+///
+/// The file system calls ``load(_:of:)`` and ``seal(_:of:part:)`` from any thread, at once, holding no lock;
+/// ``commit(_:)`` from one thread at a time, holding no lock.
+public protocol Backing: AnyObject, Sendable {
+  /// Loads one part of a file's content.
+  ///
+  /// - Throws: ``VFSError/Code/corrupt`` or ``VFSError/Code/io``.
+  func load(_ reference: ContentReference, of object: ObjectID) throws(VFSError) -> Block
+
+  /// Stores one part of a large file ahead of the commit that will name it, so that it need not stay in memory.
+  func seal(_ block: Block, of object: ObjectID, part: Int) throws(VFSError) -> ContentReference
+
+  /// Makes one version of all `changes`, or tells what others changed meanwhile.
+  ///
+  /// - Throws: ``VFSError/Code/noSpace`` or ``VFSError/Code/io``; then nothing has changed in the store.
+  func commit(_ batch: CommitBatch) throws(VFSError) -> CommitOutcome
+
+  /// Makes all commits so far survive power loss. Called from any thread, also while a commit is being made.
+  ///
+  /// - Throws: ``VFSError/Code/noSpace`` or ``VFSError/Code/io``.
+  func makeDurable() throws(VFSError)
+
+  /// Bytes that the store's disk has left; may be up to 100 ms old.
+  func availableBytes() -> Int64
+}
+
+extension Backing {
+  /// Does nothing: for a store whose every commit is durable, or none can be.
+  public func makeDurable() throws(VFSError) {}
+}
+
+/// What one version changes.
+public struct CommitBatch: Sendable {
+  /// New states, each of another object.
+  public var puts: [StoredNode]
+  /// Objects that are no more.
+  public var removals: [ObjectID]
+  /// Whether it, and all before it, must survive power loss when the call returns (fsync), not only the process's death.
+  public var durable: Bool
+
+  /// A batch; without arguments one that asks only whether others committed.
+  public init(puts: [StoredNode] = [], removals: [ObjectID] = [], durable: Bool = false) {
+    self.puts = puts
+    self.removals = removals
+    self.durable = durable
+  }
+}
+
+/// How a commit ended.
+public enum CommitOutcome: Sendable {
+  /// All is stored. Holds, for each regular file among the batch's puts, where each part is now; nil is a hole.
+  case committed([ObjectID: [ContentReference?]])
+  /// Nothing was stored, as someone else committed first: apply these changes, then commit again. Also for an empty batch.
+  case outdated([ExternalChange])
+}
+
+/// A change that another writer of the store made.
+public enum ExternalChange: Sendable {
+  /// The object is new or has a new state; its content is never `.fresh`.
+  case put(StoredNode)
+  /// The object is no more.
+  case removed(ObjectID)
+}
+
+/// What a cache above (the kernel's) must forget after an external change.
+public enum Invalidation: Hashable, Sendable {
+  /// Attributes and content of an inode; `isOpen` tells whether handles are open on it now.
+  case inode(InodeID, isOpen: Bool)
+  /// A directory's entry, which may also have been absent before.
+  case entry(parent: InodeID, name: Name)
+  /// A directory's entry for an inode that is gone.
+  case deleted(parent: InodeID, child: InodeID, name: Name)
+}

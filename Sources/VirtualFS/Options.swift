@@ -1,0 +1,38 @@
+/// How a ``VirtualFileSystem`` behaves.
+public struct Options: Sendable {
+  /// Refuses all changes with ``VFSError/Code/readOnly``.
+  public var isReadOnly = false
+  /// Bytes of all contents, in pages of 4 KiB; more is ``VFSError/Code/noSpace``.
+  public var capacity: Int64 = 64 << 30
+  /// Bytes of one file; more is ``VFSError/Code/fileTooLarge``.
+  public var maximumFileSize: Int64 = 64 << 30
+  /// Inodes in memory, the root and unlinked open ones included; more is ``VFSError/Code/noSpace``.
+  public var maximumInodes = 1_000_000
+  /// Bytes of clean contents kept decrypted.
+  public var cacheLimit = 64 << 20
+  /// Bytes of unwritten contents before parts are sealed ahead of the commit.
+  public var dirtyLimit = 32 << 20
+  /// Bytes that must stay free on the store's disk for writes to be accepted.
+  ///
+  /// Renames and removals, whose versions need little, are accepted down to a 32nd of it.
+  public var diskReserve: Int64 = 8 << 20
+  /// Whether the file system itself checks modes and owners; false where the kernel does (default_permissions).
+  public var enforcesPermissions = false
+  /// Names that live in memory only until they are renamed to another.
+  ///
+  /// Called under a lock: it must be quick and must not call the file system.
+  public var isEphemeral: @Sendable (Name) -> Bool = { _ in false }
+  /// Names under which a new file is not committed when it is closed, but when it is renamed to another, or after 5 s.
+  public var isProvisional: @Sendable (Name) -> Bool = { _ in false }
+  /// Owner of the root until it is changed.
+  public var rootOwner: UInt32 = 0
+  /// Group of the root until it is changed.
+  public var rootGroup: UInt32 = 0
+  /// Mode of the root until it is changed.
+  public var rootMode: UInt16 = 0o700
+  /// Presents every node as owned by this user and group (an ordinary user's mount); nil presents the stored owners.
+  public var presentedOwner: (user: UInt32, group: UInt32)?
+
+  /// The defaults.
+  public init() {}
+}

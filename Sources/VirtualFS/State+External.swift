@@ -1,0 +1,287 @@
+// Changes by other writers of the store, applied in place: an object keeps its inode, so that handles and mounts on it hold.
+//
+// What is changed here too and not committed yet wins, to be committed next. Of two nodes with one path the directory keeps it,
+// else the one that is changed here, else the one from outside; the other is shown as NAME~XXXXXXXX, or is gone if the backing has it
+// at no path any more.
+
+/// The work of one call of ``State/apply(_:at:)``.
+struct ExternalMerge {
+  let moment: Moment
+  var puts: [ObjectID: StoredNode] = [:]
+  var removed: Set<ObjectID> = []
+  /// Objects that have their names already.
+  var placed: Set<ObjectID> = []
+  /// Inodes that lost a name in favour of another, and are to get a new one.
+  var displaced: Set<InodeID> = []
+  /// Directories that got another place, and with them all below.
+  var movedDirectories: [InodeID] = []
+  var invalidations: [Invalidation] = []
+
+  init(_ changes: [ExternalChange], moment: Moment) {
+    self.moment = moment
+    for change in changes {
+      switch change {
+      case .put(let node):
+        puts[node.object] = node
+        removed.remove(node.object)
+      case .removed(let object):
+        puts[object] = nil
+        removed.insert(object)
+      }
+    }
+  }
+
+  /// Whether an inode's place is about to change, so that another may have it.
+  func moves(_ inode: Inode) -> Bool {
+    !inode.namesAreDirty && !placed.contains(inode.object)
+      && (puts[inode.object] != nil || removed.contains(inode.object))
+  }
+}
+
+extension State {
+  /// Applies changes by others; returns what a cache above must forget.
+  mutating func apply(_ changes: [ExternalChange], at moment: Moment) -> [Invalidation] {
+    var merge = ExternalMerge(changes, moment: moment)
+    for object in merge.removed.sorted() {
+      removals.remove(object)
+      if let inode = objects[object], !inode.isDirectory { remove(inode, &merge) }
+    }
+    // Directories first and from the root down, so that each finds its parent in place.
+    var directories: [(depth: Int, node: StoredNode)] = []
+    var others: [StoredNode] = []
+    for node in merge.puts.values {
+      if case .directory = node.body {
+        directories.append((node.paths.first.map { $0.count { $0 == 0x2F } + 1 } ?? 0, node))
+      } else {
+        others.append(node)
+      }
+    }
+    directories.sort { ($0.depth, $0.node.object) < ($1.depth, $1.node.object) }
+    others.sort { $0.object < $1.object }
+    for (_, node) in directories { put(node, &merge) }
+    for node in others { put(node, &merge) }
+    let gone = merge.removed.sorted().compactMap { objects[$0] }.filter(\.isDirectory)
+    for inode in gone.sorted(by: { $0.depth > $1.depth }) { remove(inode, &merge) }
+    for object in merge.puts.keys.sorted() {
+      guard let inode = objects[object], !inode.isLinked else { continue }
+      // A directory whose place went into itself: its entries must not be lost.
+      if inode.directory.isEmpty { dropIfUnused(inode) } else { rescue(inode, &merge) }
+    }
+    noteStrayPaths(merge)
+    return merge.invalidations
+  }
+
+  /// Marks what is shown at another path than the store has: because of a conflict, or as only its directory was moved.
+  private mutating func noteStrayPaths(_ merge: ExternalMerge) {
+    var paths: [InodeID: [UInt8]] = [.root: []]
+    var pending = merge.movedDirectories.compactMap { inodes[$0] }
+    while let directory = pending.popLast() {
+      for inode in directory.directory.inodes {
+        if inode.isDirectory { pending.append(inode) }
+        if !inode.namesAreDirty, merge.puts[inode.object] == nil { noteStray(inode) }
+      }
+    }
+    for node in merge.puts.values {
+      guard let inode = objects[node.object], !inode.namesAreDirty, inode.isLinked, !inode.isRoot else { continue }
+      if Set(inode.links.map { path(of: $0, paths: &paths) }) != Set(node.paths) { noteStray(inode) }
+    }
+  }
+
+  /// As ``touchNames(of:)``, but without those below.
+  private mutating func noteStray(_ inode: Inode) {
+    inode.version.names += 1
+    inode.namesAreDirty = true
+    noteDirty(inode)
+  }
+
+  /// After populating: a directory is as new as its newest entry, or as it is stored if that is newer.
+  mutating func ageDirectories(_ stored: [ObjectID: Timestamp]) {
+    let directories = inodes.values.filter(\.isDirectory).map { (depth: $0.depth, inode: $0) }
+    for (_, directory) in directories.sorted(by: { $0.depth > $1.depth }) {
+      // Not the time that it has: entering its entries here made that the present.
+      let times = directory.directory.inodes.map(\.modified) + [stored[directory.object]].compactMap { $0 }
+      directory.modified = times.max() ?? directory.modified
+    }
+  }
+}
+
+// MARK: one object
+extension State {
+  /// The backing has the object no more.
+  private mutating func remove(_ inode: Inode, _ merge: inout ExternalMerge) {
+    guard !inode.isRoot else {
+      inode.isPersisted = false
+      return
+    }
+    // Modified beats deleted; and a directory in use is made again.
+    if inode.isDirty || !inode.directory.isEmpty {
+      inode.isPersisted = false
+      inode.isRequested = true
+      return touchNames(of: inode)
+    }
+    inode.isPersisted = false
+    inode.changed = merge.moment.time
+    for link in inode.links { detach(inode, link, isGone: inode.links.count == 1, &merge) }
+    invalidate(inode, &merge)
+    if objects[inode.object] === inode { objects[inode.object] = nil }
+    dropIfUnused(inode)
+  }
+
+  private mutating func put(_ node: StoredNode, _ merge: inout ExternalMerge) {
+    if node.paths.isEmpty || node.paths == [[]] { return putRoot(node, &merge) }
+    let places = node.paths.compactMap(Path.init)
+    guard !places.isEmpty else { return }
+    // Modified there beats deleted here.
+    removals.remove(node.object)
+    var known = objects[node.object]
+    if let inode = known, inode.kind != node.body.kind {
+      remove(inode, &merge)
+      known = nil
+    }
+    if let inode = known, !inode.isLinked, !merge.displaced.contains(inode.id) {
+      // Unlinked here and still open: that one goes on as nobody's.
+      inode.isPersisted = false
+      objects[node.object] = nil
+      known = nil
+    }
+    let inode: Inode
+    let isNew = known == nil
+    if let known {
+      inode = known
+    } else if node.body.kind == .directory, let same = sameDirectory(at: places[0], &merge) {
+      // Both made this directory: ours becomes theirs.
+      if same.isPersisted, !merge.removed.contains(same.object) { removals.insert(same.object) }
+      setStoredPath(of: same.object, inode: same, to: nil)
+      objects[same.object] = nil
+      same.object = node.object
+      objects[node.object] = same
+      same.namesAreDirty = false
+      same.contentDirtySince = nil
+      inode = same
+    } else {
+      inode = makeInode(
+        kind: node.body.kind, object: node.object, mode: node.mode & 0o7777, owner: node.owner, group: node.group,
+        time: node.modified)
+      inode.changed = merge.moment.time
+    }
+    inode.isPersisted = true
+    if inode.isDirectory { setStoredPath(of: inode.object, inode: inode, to: node.paths[0]) }
+    update(inode, from: node, isNew: isNew && inode.links.isEmpty, &merge)
+    if !inode.namesAreDirty {
+      place(inode, at: places, &merge)
+      merge.placed.insert(inode.object)
+    }
+    if inode.isDirty { noteDirty(inode) } else { dirty[inode.id] = nil }
+  }
+
+  /// The directory at a path that an unknown directory object claims, unless it is known to move.
+  private mutating func sameDirectory(at path: Path, _ merge: inout ExternalMerge) -> Inode? {
+    guard let inode = makeDirectory(path.parents, &merge).directory[path.name], inode.isDirectory else { return nil }
+    return merge.puts[inode.object] == nil && !inode.namesAreDirty || !inode.isPersisted ? inode : nil
+  }
+
+  /// Takes over the root, which has no path; of two root objects the lower one stays, so that all writers agree.
+  private mutating func putRoot(_ node: StoredNode, _ merge: inout ExternalMerge) {
+    guard case .directory = node.body else { return }
+    if node.object != root.object {
+      if root.isPersisted, root.object < node.object {
+        removals.insert(node.object)
+        return
+      }
+      if root.isPersisted { removals.insert(root.object) }
+      objects[root.object] = nil
+      root.object = node.object
+      objects[node.object] = root
+    }
+    root.isPersisted = true
+    update(root, from: node, isNew: false, &merge)
+  }
+
+  /// Takes over what is not changed here.
+  private mutating func update(
+    _ inode: Inode, from node: StoredNode, isNew: Bool, _ merge: inout ExternalMerge
+  ) {
+    var isChanged = false
+    if inode.attributesDirtySince == nil {
+      isChanged =
+        inode.mode != node.mode & 0o7777 || inode.owner != node.owner || inode.group != node.group
+        || inode.extendedAttributes != node.extendedAttributes
+        || !inode.isDirectory && inode.modified != node.modified
+      inode.mode = node.mode & 0o7777
+      inode.owner = node.owner
+      inode.group = node.group
+      inode.extendedAttributes = node.extendedAttributes
+      inode.modified = inode.isDirectory && !isNew ? max(inode.modified, node.modified) : node.modified
+    }
+    switch node.body {
+    case .regular(let content):
+      if inode.contentDirtySince == nil, isNew || !inode.file.isSame(as: content) {
+        let sameStamp = !isNew && inode.file.size == content.size && !isChanged
+        setContent(of: inode, to: FileBody(content))
+        // Caches that compare size and time must see that the content is another.
+        if sameStamp { inode.modified = inode.modified.next }
+        isChanged = true
+      }
+    case .symbolicLink(let target):
+      isChanged = isChanged || inode.target != target
+      inode.target = target
+    default: break
+    }
+    guard isChanged else { return }
+    inode.changed = merge.moment.time
+    if !isNew { invalidate(inode, &merge) }
+  }
+
+  private func invalidate(_ inode: Inode, _ merge: inout ExternalMerge) {
+    guard inode.lookups > 0 || inode.openHandles > 0 || inode.isRoot else { return }
+    merge.invalidations.append(.inode(inode.id, isOpen: inode.openHandles > 0))
+  }
+}
+
+extension StoredNode.Body {
+  fileprivate var kind: FileKind {
+    switch self {
+    case .regular: .regular
+    case .directory: .directory
+    case .symbolicLink: .symbolicLink
+    case .fifo: .fifo
+    case .characterDevice(let major, let minor): .characterDevice(major: major, minor: minor)
+    case .blockDevice(let major, let minor): .blockDevice(major: major, minor: minor)
+    }
+  }
+}
+
+extension FileBody {
+  /// Whether all parts are stored as `content` says.
+  fileprivate func isSame(as content: FileContent) -> Bool {
+    guard size == content.size, parts.count == content.parts.count else { return false }
+    return zip(parts, content.parts).allSatisfy { part, other in
+      switch (part.content, other) {
+      case (.hole, .hole): true
+      case (.stored(let a), .stored(let b)): a == b
+      default: false
+      }
+    }
+  }
+}
+
+extension Inode {
+  /// Steps to the root.
+  fileprivate var depth: Int {
+    var depth = 0
+    var node = self
+    while let link = node.links.first {
+      node = link.parent
+      depth += 1
+    }
+    return depth
+  }
+}
+
+extension Timestamp {
+  /// One nanosecond later.
+  fileprivate var next: Timestamp {
+    nanoseconds < 999_999_999
+      ? Timestamp(seconds: seconds, nanoseconds: nanoseconds + 1) : Timestamp(seconds: seconds + 1)
+  }
+}

@@ -1,0 +1,226 @@
+/// Both clocks, read once at the start of an operation.
+struct Moment {
+  /// The wall clock's time.
+  let time: Timestamp
+  /// Nanoseconds of the clock that never goes back.
+  let monotonic: UInt64
+}
+
+/// The tree, the tables and what waits to be committed: all that the table's lock guards.
+///
+/// Its methods never block and never call the backing, a reply or `invalidate`.
+struct State: @unchecked Sendable {
+  // SAFETY (Sendable): the one state of a file system, and all inodes and handles in it, are reached through its mutex only.
+  let options: Options
+  let cache: ContentCache
+  let root: Inode
+  /// All inodes that have a name, a handle or a lookup.
+  var inodes: [InodeID: Inode] = [:]
+  /// The inode that an object is shown as.
+  var objects: [ObjectID: Inode] = [:]
+  /// Where the store has each directory; others' paths are meant so, whatever a directory is called here meanwhile.
+  private(set) var storedDirectories: [[UInt8]: ObjectID] = [:]
+  var handles: [HandleID: Handle] = [:]
+  private var nextInode = InodeID.root.rawValue + 1
+  private var nextHandle: UInt64 = 1
+
+  /// Bytes of all data pages.
+  var usedBytes: Int64 = 0
+  /// Bytes of room of all fresh parts.
+  var freshBytes = 0
+  var freshParts = 0
+  /// Parts in the order in which they became fresh; may name parts that are fresh no more.
+  var sealQueue: [(inode: InodeID, part: Int)] = []
+  var sealQueueStart = 0
+
+  /// Linked inodes with changes that the backing has not got.
+  var dirty: [InodeID: Inode] = [:]
+  /// Persisted objects that are no more, which the backing has not been told.
+  var removals: Set<ObjectID> = []
+  /// Files that may have a ``Inode/heldPlace``.
+  var held: [InodeID] = []
+  var waiters: [Waiter] = []
+  var isCommitting = false
+  var hasUndurableCommits = false
+  var lastCommitFailed = false
+
+  init(options: Options, cache: ContentCache, moment: Moment) {
+    self.options = options
+    self.cache = cache
+    root = Inode(
+      id: .root, kind: .directory, object: .random(), mode: options.rootMode, owner: options.rootOwner,
+      group: options.rootGroup, time: moment.time)
+    inodes[.root] = root
+    objects[root.object] = root
+  }
+}
+
+// MARK: the tables
+extension State {
+  func inode(_ id: InodeID) throws(VFSError) -> Inode {
+    guard let inode = inodes[id] else { throw VFSError(.stale) }
+    return inode
+  }
+
+  func directory(_ id: InodeID) throws(VFSError) -> Inode {
+    let inode = try inode(id)
+    guard inode.isDirectory else { throw VFSError(.notDirectory) }
+    return inode
+  }
+
+  func handle(_ id: HandleID) throws(VFSError) -> Handle {
+    guard let handle = handles[id] else { throw VFSError(.badHandle) }
+    return handle
+  }
+
+  /// Where changes are made: refuses them on a read-only file system.
+  func checkWritable() throws(VFSError) {
+    guard !options.isReadOnly else { throw VFSError(.readOnly) }
+  }
+
+  /// A new inode without a name; the caller links it.
+  mutating func makeInode(
+    kind: FileKind, object: ObjectID = .random(), mode: UInt16, owner: UInt32, group: UInt32, time: Timestamp
+  ) -> Inode {
+    let inode = Inode(
+      id: InodeID(rawValue: nextInode), kind: kind, object: object, mode: mode, owner: owner, group: group, time: time)
+    nextInode += 1
+    inodes[inode.id] = inode
+    objects[object] = inode
+    return inode
+  }
+
+  /// Notes where the store has a directory now; nil if nowhere.
+  mutating func setStoredPath(of object: ObjectID, inode: Inode?, to path: [UInt8]?) {
+    if let old = inode?.storedPath, storedDirectories[old] == object { storedDirectories[old] = nil }
+    inode?.storedPath = path
+    if let path { storedDirectories[path] = object }
+  }
+
+  mutating func openHandle(_ inode: Inode, options: OpenOptions, keepsSetID: Bool) -> HandleID {
+    let id = HandleID(rawValue: nextHandle)
+    nextHandle += 1
+    handles[id] = Handle(inode: inode, options: options, keepsSetID: keepsSetID)
+    inode.openHandles += 1
+    return id
+  }
+
+  /// Counts a lookup and describes the inode.
+  func enter(_ inode: Inode) -> Entry {
+    inode.lookups += 1
+    return Entry(attributes: attributes(of: inode))
+  }
+
+  mutating func forget(_ id: InodeID, lookups: UInt64) {
+    guard let inode = inodes[id] else { return }
+    inode.lookups -= min(lookups, inode.lookups)
+    dropIfUnused(inode)
+  }
+
+  /// Frees an inode that has no name and that nobody knows.
+  mutating func dropIfUnused(_ inode: Inode) {
+    guard !inode.isLinked, inode.lookups == 0, inode.openHandles == 0 else { return }
+    guard inodes.removeValue(forKey: inode.id) != nil else { return }
+    if objects[inode.object] === inode { objects[inode.object] = nil }
+    if inode.isDirectory { setStoredPath(of: inode.object, inode: inode, to: nil) }
+    dirty[inode.id] = nil
+    setContent(of: inode, to: FileBody())
+  }
+
+  func attributes(of inode: Inode) -> Attributes {
+    let size: Int64 =
+      switch inode.kind {
+      case .regular: inode.file.size
+      case .symbolicLink: Int64(inode.target.count)
+      case .directory: 4096
+      default: 0
+      }
+    return Attributes(
+      inode: inode.id, kind: inode.kind, mode: inode.mode, links: inode.linkCount,
+      owner: options.presentedOwner?.user ?? inode.owner, group: options.presentedOwner?.group ?? inode.group,
+      size: size, allocated: inode.isRegular ? inode.file.allocated : 0, accessed: inode.accessed,
+      modified: inode.modified, changed: inode.changed)
+  }
+}
+
+// MARK: what is dirty
+extension State {
+  /// The content changed: times follow.
+  mutating func touchContent(of inode: Inode, at moment: Moment) {
+    inode.modified = moment.time
+    inode.changed = moment.time
+    inode.version.content += 1
+    if inode.contentDirtySince == nil { inode.contentDirtySince = moment.monotonic }
+    noteDirty(inode)
+  }
+
+  /// Stored attributes changed.
+  mutating func touchAttributes(of inode: Inode, at moment: Moment) {
+    inode.changed = moment.time
+    inode.version.attributes += 1
+    if inode.attributesDirtySince == nil { inode.attributesDirtySince = moment.monotonic }
+    if inode.isRoot { inode.isRequested = true }
+    noteDirty(inode)
+  }
+
+  /// The paths of the inode changed, and with them those of all below it.
+  mutating func touchNames(of inode: Inode) {
+    var pending = [inode]
+    while let inode = pending.popLast() {
+      inode.version.names += 1
+      inode.namesAreDirty = true
+      inode.heldPlace = nil
+      noteDirty(inode)
+      if inode.isDirectory { pending.append(contentsOf: inode.directory.inodes) }
+    }
+  }
+
+  mutating func noteDirty(_ inode: Inode) {
+    if inode.isLinked, inode.kind != .socket { dirty[inode.id] = inode }
+  }
+}
+
+// MARK: links
+extension State {
+  /// Gives `inode` a free name; times are the caller's.
+  mutating func link(_ inode: Inode, as name: Name, in parent: Inode) {
+    parent.directory.insert(inode, as: name)
+    addLink(of: inode, name: name, in: parent)
+  }
+
+  mutating func addLink(of inode: Inode, name: Name, in parent: Inode) {
+    inode.links.append(
+      Inode.Link(
+        parent: parent, name: name, isEphemeral: options.isEphemeral(name), isProvisional: options.isProvisional(name)))
+    touchNames(of: inode)
+  }
+
+  /// Takes a name away; the inode stays in memory even if it was the last.
+  mutating func unlink(_ inode: Inode, name: Name, from parent: Inode) {
+    parent.directory.remove(name)
+    removeLink(of: inode, name: name, in: parent)
+  }
+
+  mutating func removeLink(of inode: Inode, name: Name, in parent: Inode) {
+    inode.links.removeAll { $0.parent === parent && $0.name == name }
+    if inode.links.isEmpty { dirty[inode.id] = nil } else { touchNames(of: inode) }
+  }
+
+  /// After a local removal: an object that lost its last name is to be removed from the backing.
+  ///
+  /// - Returns: Whether the backing has to be told anything.
+  mutating func noteRemoval(of inode: Inode) -> Bool {
+    let isKnown = inode.isPersisted || inode.isInFlight
+    guard inode.links.isEmpty else { return isKnown }
+    if isKnown { removals.insert(inode.object) }
+    return isKnown
+  }
+}
+
+extension ObjectID {
+  /// 128 random bits.
+  static func random() -> ObjectID {
+    var generator = SystemRandomNumberGenerator()
+    return ObjectID(high: generator.next(), low: generator.next())
+  }
+}

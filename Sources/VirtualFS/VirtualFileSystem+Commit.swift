@@ -1,0 +1,125 @@
+// Commits by flat combining: the first thread with something to commit does it for all that come meanwhile.
+
+extension VirtualFileSystem {
+  /// Rounds of "outdated" before a commit gives up.
+  private static let maximumRounds = 100
+
+  /// Waits, without blocking, for a commit of all that is due now; `reply` gets nil or the error.
+  ///
+  /// If nobody commits, the calling thread does, and goes on until nobody waits.
+  func commit(durable: Bool, forced: Bool = false, reply: @escaping @Sendable (VFSError?) -> Void) {
+    let isLeader = state.withLock { state -> Bool in
+      state.waiters.append(Waiter(durable: durable, forced: forced, reply: reply))
+      defer { state.isCommitting = true }
+      return !state.isCommitting
+    }
+    guard isLeader else { return }
+    while let waiters = state.withLock({ $0.takeWaiters() }) {
+      let error = commitRound(
+        durable: waiters.contains(where: \.durable), forced: waiters.contains(where: \.forced))
+      for waiter in waiters { waiter.reply(error) }
+    }
+  }
+
+  /// A commit point whose request succeeded in memory already.
+  func commit<Value: Sendable>(durable: Bool = false, thenReply value: Value, to reply: @escaping Reply<Value>) {
+    commit(durable: durable) { error in
+      if let error { reply(.failure(error)) } else { reply(.success(value)) }
+    }
+  }
+
+  /// The same for an entry, whose lookup does not count if the reply is an error.
+  func commit(thenReply entry: Entry, to reply: @escaping Reply<Entry>) {
+    commit(durable: false) { error in
+      if let error {
+        self.forget(entry.attributes.inode, lookups: 1)
+        reply(.failure(error))
+      } else {
+        reply(.success(entry))
+      }
+    }
+  }
+
+  private func commitRound(durable: Bool, forced: Bool) -> VFSError? {
+    for _ in 0..<VirtualFileSystem.maximumRounds {
+      var snapshot = state.withLock { $0.takeSnapshot() }
+      if snapshot.isEmpty, !durable, !forced { return nil }
+      snapshot.dropZeroParts()
+      let batch = CommitBatch(puts: snapshot.puts, removals: snapshot.removals, durable: durable)
+      do throws(VFSError) {
+        switch try backing.commit(batch) {
+        case .committed(let receipt):
+          state.withLock { $0.apply(receipt, of: snapshot, durable: durable) }
+          return nil
+        case .outdated(let changes):
+          let moment = moment()
+          let stale = state.withLock { state in
+            state.restore(snapshot)
+            return state.apply(changes, at: moment)
+          }
+          if !stale.isEmpty { invalidate(stale) }
+        }
+      } catch {
+        fail(snapshot)
+        return error
+      }
+    }
+    fail(Snapshot())
+    return VFSError(.io)
+  }
+
+  private func fail(_ snapshot: Snapshot) {
+    state.withLock { state in
+      state.restore(snapshot)
+      state.lastCommitFailed = true
+    }
+  }
+}
+
+// MARK: the whole
+extension VirtualFileSystem {
+  /// Commits what has waited long enough: attributes 1 s, files dirty for 5 s, failed commits again.
+  ///
+  /// It also makes earlier commits durable. Call it about once a second.
+  public func tick() {
+    let now = monotonic()
+    let (isDue, durable) = state.withLock { state -> (Bool, Bool) in
+      state.requestContent(dirtyBy: now < 5_000_000_000 ? 0 : now - 5_000_000_000)
+      let overdue = state.hasOverdue(attributesBy: now < 1_000_000_000 ? 0 : now - 1_000_000_000)
+      defer { state.hasUndurableCommits = false }
+      return (overdue, state.hasUndurableCommits)
+    }
+    if isDue { commit(durable: false) { _ in } }
+    // Not as a commit: others go on committing while the disk works.
+    if durable, (try? backing.makeDurable()) == nil { state.withLock { $0.hasUndurableCommits = true } }
+  }
+
+  /// Commits all that is dirty, durably; for syncfs, unmount and exit.
+  public func synchronizeAll(reply: @escaping Reply<Void>) {
+    state.withLock { $0.requestContent() }
+    commit(durable: true, thenReply: (), to: reply)
+  }
+
+  /// Asks the backing whether others committed, and applies it; `invalidate` is told before it replies.
+  public func refresh(reply: @escaping Reply<Void>) {
+    commit(durable: false, forced: true) { error in
+      if let error { reply(.failure(error)) } else { reply(.success(())) }
+    }
+  }
+
+  /// Drops clean decrypted contents (lock, idle); returns the bytes freed.
+  public func dropCaches() -> Int { cache.removeAll() }
+
+  /// Capacity and use; a full disk below makes the file system full.
+  public func statistics() -> FileSystemStatistics {
+    let available = backing.availableBytes()
+    return state.withLock { state in
+      let room = min(
+        options.capacity - state.usedBytes, available - options.diskReserve - Int64(state.freshBytes))
+      return FileSystemStatistics(
+        capacity: min(options.capacity, state.usedBytes + max(0, room)), available: max(0, room),
+        inodes: Int64(options.maximumInodes),
+        availableInodes: Int64(max(0, options.maximumInodes - state.inodes.count)))
+    }
+  }
+}

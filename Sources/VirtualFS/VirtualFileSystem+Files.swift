@@ -1,0 +1,264 @@
+// Opening, closing and reading.
+
+extension VirtualFileSystem {
+  /// Creates and opens a regular file, or without `exclusive` opens one that is there.
+  ///
+  /// Replies at once: the new file is committed when it is closed (or after 5 s).
+  ///
+  /// - Throws: ``VFSError/Code/exists``, ``VFSError/Code/isDirectory``; ``VFSError/Code/stale`` if the name turned out to be something
+  ///   else than a regular file, which the caller is to look up again.
+  public func create(
+    _ name: Name, in parent: InodeID, mode: UInt16, options: OpenOptions, exclusive: Bool, by: Credentials
+  ) throws(VFSError) -> (entry: Entry, handle: HandleID) {
+    let moment = moment()
+    let available = backing.availableBytes()
+    let made = try state.withLock { state throws(VFSError) -> (Entry, HandleID)? in
+      let directory = try state.writableDirectory(parent, by: by)
+      if directory.directory[name] != nil {
+        if exclusive { throw VFSError(.exists) }
+        return nil
+      }
+      try state.checkSpace(available: available)
+      let inode = try state.make(name, in: directory, kind: .regular, mode: mode, by: by, at: moment)
+      // Dirty from birth, so that it is committed after 5 s though nothing is written.
+      state.touchContent(of: inode, at: moment)
+      let handle = state.openHandle(inode, options: options, keepsSetID: by.isPrivileged)
+      return (state.enter(inode), handle)
+    }
+    if let made { return made }
+    let entry = try lookup(name, in: parent)
+    do throws(VFSError) {
+      switch entry.attributes.kind {
+      case .regular: break
+      case .directory: throw VFSError(.isDirectory)
+      default: throw VFSError(.stale)
+      }
+      return (entry, try open(entry.attributes.inode, options: options, by: by))
+    } catch {
+      forget(entry.attributes.inode, lookups: 1)
+      throw error
+    }
+  }
+
+  /// Opens a regular file.
+  ///
+  /// - Throws: ``VFSError/Code/isDirectory``, ``VFSError/Code/invalidArgument`` for other kinds, ``VFSError/Code/readOnly``.
+  public func open(_ inode: InodeID, options: OpenOptions, by: Credentials) throws(VFSError) -> HandleID {
+    let moment = options.truncate ? moment() : nil
+    return try state.withLock { state throws(VFSError) in
+      let inode = try state.inode(inode)
+      guard inode.isRegular else { throw VFSError(inode.isDirectory ? .isDirectory : .invalidArgument) }
+      if options.write || options.truncate { try state.checkWritable() }
+      if self.options.enforcesPermissions {
+        var mask: AccessMask = []
+        if options.read { mask.insert(.read) }
+        if options.write || options.truncate { mask.insert(.write) }
+        try state.check(inode, for: mask, by: by)
+      }
+      if let moment {
+        var none: Loaded = [:]
+        state.resize(inode, to: 0, loaded: &none)
+        state.touchContent(of: inode, at: moment)
+        if !by.isPrivileged, state.dropPrivileges(of: inode) { state.touchAttributes(of: inode, at: moment) }
+      }
+      return state.openHandle(inode, options: options, keepsSetID: by.isPrivileged)
+    }
+  }
+
+  /// close(2) of one descriptor: replies after the commit of what was written, at once if nothing was.
+  ///
+  /// The first close of a descriptor through which nothing was written leaves the commit, if one is due, to the next or to ``release(_:)``.
+  public func flush(_ handle: HandleID, reply: @escaping Reply<Void>) {
+    let needsCommit = attempt { () throws(VFSError) in
+      try state.withLock { state throws(VFSError) -> Bool in
+        let handle = try state.handle(handle)
+        guard handle.options.write || handle.options.truncate else { return false }
+        guard !handle.inode.isProvisional else { return false }
+        // A shell opens with O_TRUNC, duplicates the descriptor and closes the first one before it writes:
+        // an empty version that nobody meant must not come of it.
+        if !handle.hasWritten, !handle.wasFlushedUnwritten {
+          handle.wasFlushedUnwritten = true
+          return false
+        }
+        // What has changed otherwise is committed within a second.
+        guard handle.inode.isDirty || !handle.inode.isPersisted else { return false }
+        return state.request(handle.inode)
+      }
+    }
+    switch needsCommit {
+    case .failure(let error): reply(.failure(error))
+    case .success(false): reply(.success(()))
+    case .success(true): commit(thenReply: (), to: reply)
+    }
+  }
+
+  /// fsync(2) and fdatasync(2): replies after a durable commit; at once for a file that lives in memory only.
+  public func synchronize(_ handle: HandleID, reply: @escaping Reply<Void>) {
+    let needsCommit = attempt { () throws(VFSError) in
+      try state.withLock { state throws(VFSError) -> Bool in
+        let inode = try state.handle(handle).inode
+        _ = state.request(inode)
+        return inode.isLinked && !inode.isEphemeral
+      }
+    }
+    switch needsCommit {
+    case .failure(let error): reply(.failure(error))
+    case .success(false): reply(.success(()))
+    case .success(true): commit(durable: true, thenReply: (), to: reply)
+    }
+  }
+
+  /// Closes a handle of a file or directory; one that was closed already is ignored.
+  ///
+  /// What was written and not flushed is committed, though nobody is told how that ends.
+  public func release(_ handle: HandleID) {
+    let needsCommit = state.withLock { state -> Bool in
+      guard let handle = state.handles.removeValue(forKey: handle) else { return false }
+      let inode = handle.inode
+      inode.openHandles -= 1
+      guard inode.isLinked else {
+        state.dropIfUnused(inode)
+        return false
+      }
+      return inode.openHandles == 0 && (inode.contentDirtySince != nil || !inode.isPersisted) && !inode.isRequested
+        && !inode.isInFlight && !inode.isProvisional
+        && state.request(inode)
+    }
+    if needsCommit { commit(durable: false) { _ in } }
+  }
+
+  /// Lends `body` up to `count` bytes from `offset`; fewer only at the end of the file.
+  ///
+  /// The pointer is dead when `body` returns.
+  ///
+  /// All bytes are of one moment. Within one part of the file nothing is copied.
+  ///
+  /// - Throws: ``VFSError/Code/badHandle`` if it is not open for reading, and what ``Backing/load(_:of:)`` throws.
+  public func read<R>(
+    _ handle: HandleID, at offset: Int64, count: Int, body: (UnsafeRawBufferPointer) -> R
+  ) throws(VFSError) -> R {
+    guard offset >= 0, count >= 0 else { throw VFSError(.invalidArgument) }
+    let time = now()
+    let plan = try state.withLock { state throws(VFSError) in
+      try state.planRead(handle, at: offset, count: count, time: time)
+    }
+    guard plan.count > 0 else { return unsafe body(UnsafeRawBufferPointer(start: nil, count: 0)) }
+    if plan.rest.isEmpty {
+      let block = try block(of: plan.first, object: plan.object) ?? Zeros.block
+      return unsafe block.withBytes { bytes in
+        let end = plan.start + plan.count
+        guard end > bytes.count else { return unsafe body(UnsafeRawBufferPointer(rebasing: bytes[plan.start..<end])) }
+        // The part goes on with zeros that its block does not hold.
+        return unsafe withJoined(plan.count) { joined in
+          if plan.start < bytes.count {
+            unsafe joined.copyMemory(from: UnsafeRawBufferPointer(rebasing: bytes[plan.start...]))
+          }
+        } body: {
+          unsafe body($0)
+        }
+      }
+    }
+    return try unsafe join(plan, body: body)
+  }
+
+  private func join<R>(_ plan: ReadPlan, body: (UnsafeRawBufferPointer) -> R) throws(VFSError) -> R {
+    var blocks: [Block?] = []
+    for content in [plan.first] + plan.rest { blocks.append(try block(of: content, object: plan.object)) }
+    return unsafe withJoined(plan.count) { joined in
+      var filled = 0
+      var start = plan.start
+      for block in blocks {
+        let wanted = min(FileContent.partSize - start, plan.count - filled)
+        unsafe block?.withBytes { bytes in
+          let end = min(bytes.count, start + wanted)
+          guard start < end else { return }
+          unsafe UnsafeMutableRawBufferPointer(rebasing: joined[filled...])
+            .copyMemory(from: UnsafeRawBufferPointer(rebasing: bytes[start..<end]))
+        }
+        filled += wanted
+        start = 0
+      }
+    } body: {
+      unsafe body($0)
+    }
+  }
+
+  /// Lends `count` bytes that were zero before `fill`; wiped afterwards, as every block is.
+  private func withJoined<R>(
+    _ count: Int, _ fill: (UnsafeMutableRawBufferPointer) -> Void, body: (UnsafeRawBufferPointer) -> R
+  ) -> R {
+    unsafe Block(count: count, fill: fill).withBytes { bytes in unsafe body(bytes) }
+  }
+
+  /// A part's bytes, loaded if need be; nil for a hole.
+  private func block(of content: Part.Content, object: ObjectID) throws(VFSError) -> Block? {
+    switch content {
+    case .hole: return nil
+    case .fresh(let block): return block
+    case .stored(let reference):
+      let key = ContentCache.Key(object: object, reference: reference)
+      if let block = cache.get(key) { return block }
+      let block = try backing.load(reference, of: object)
+      cache.insert(block, for: key)
+      return block
+    }
+  }
+}
+
+/// One part of zeros, for reading holes.
+private enum Zeros {
+  static let block = unsafe Block(count: FileContent.partSize) { _ in }
+}
+
+/// What a read lends: a range that begins in one part and may go on in others.
+struct ReadPlan: Sendable {
+  let object: ObjectID
+  var first = Part.Content.hole
+  var rest: [Part.Content] = []
+  /// Bytes into the first part.
+  var start = 0
+  var count = 0
+}
+
+extension State {
+  fileprivate func planRead(
+    _ handle: HandleID, at offset: Int64, count: Int, time: Timestamp
+  ) throws(VFSError) -> ReadPlan {
+    let handle = try self.handle(handle)
+    guard handle.options.read else { throw VFSError(.badHandle) }
+    let inode = handle.inode
+    var plan = ReadPlan(object: inode.object)
+    let size = inode.file.size
+    guard offset < size, count > 0 else { return plan }
+    touchAccess(of: inode, at: time)
+    let part = Int(offset / Int64(FileContent.partSize))
+    plan.start = Int(offset % Int64(FileContent.partSize))
+    plan.count = Int(min(Int64(count), size - offset))
+    plan.first = inode.file.parts[part].content
+    if plan.start + plan.count > FileContent.partSize {
+      let last = Int((offset + Int64(plan.count) - 1) / Int64(FileContent.partSize))
+      plan.rest = inode.file.parts[(part + 1)...last].map { $0.content }
+    }
+    return plan
+  }
+
+  /// Access times as relatime keeps them: only if older than the last change, or than a day; in memory only.
+  func touchAccess(of inode: Inode, at time: Timestamp) {
+    guard !options.isReadOnly else { return }
+    if inode.accessed <= inode.modified || inode.accessed <= inode.changed
+      || time.seconds - inode.accessed.seconds >= 86_400
+    {
+      inode.accessed = time
+    }
+  }
+
+  /// Asks for the commit of a file's content.
+  ///
+  /// - Returns: Whether there is something to commit that the backing is to have.
+  func request(_ inode: Inode) -> Bool {
+    guard inode.isLinked, !inode.isEphemeral, inode.isDirty || !inode.isPersisted else { return false }
+    inode.isRequested = true
+    inode.heldPlace = nil
+    return true
+  }
+}

@@ -1,0 +1,171 @@
+import Synchronization
+
+@testable import VirtualFS
+
+/// A store in memory that checks each batch, and can fail, be outdated, be full, or run a hook inside a commit.
+final class MemoryBacking: Backing {
+  struct Storage {
+    var nodes: [ObjectID: StoredNode] = [:]
+    var contents: [UInt64: [UInt8]] = [:]
+    var owners: [UInt64: ObjectID] = [:]
+    var nextReference: UInt64 = 1
+    var batches: [CommitBatch] = []
+    var failures: [VFSError] = []
+    var changes: [[ExternalChange]] = []
+    var available: Int64 = 1 << 40
+    var loads = 0
+    var syncs = 0
+    var seals = 0
+    var sealFailure: VFSError?
+    var violations: [String] = []
+    var keepsBatches = true
+  }
+
+  let storage = Guarded(Storage())
+  let hook = Guarded<(@Sendable () -> Void)?>(nil)
+
+  func load(_ reference: ContentReference, of object: ObjectID) throws(VFSError) -> Block {
+    let bytes = storage.withLock { storage -> [UInt8]? in
+      storage.loads += 1
+      if storage.owners[reference.words.0] != object { storage.violations.append("load for another object") }
+      return storage.contents[reference.words.0]
+    }
+    guard let bytes else { throw VFSError(.corrupt) }
+    return block(bytes)
+  }
+
+  func seal(_ block: Block, of object: ObjectID, part: Int) throws(VFSError) -> ContentReference {
+    if let error = storage.withLock({ $0.sealFailure }) { throw error }
+    let bytes = unsafe block.withBytes { unsafe [UInt8]($0) }
+    return storage.withLock { storage in
+      storage.seals += 1
+      return storage.add(bytes, of: object)
+    }
+  }
+
+  func commit(_ batch: CommitBatch) throws(VFSError) -> CommitOutcome {
+    if let hook = hook.withLock({ $0 }) { hook() }
+    let result = storage.withLock { storage -> Result<CommitOutcome, VFSError> in
+      if !storage.failures.isEmpty { return .failure(storage.failures.removeFirst()) }
+      if !storage.changes.isEmpty {
+        let changes = storage.changes.removeFirst()
+        for change in changes { storage.keep(change) }
+        return .success(.outdated(changes))
+      }
+      return .success(.committed(storage.store(batch)))
+    }
+    return try result.get()
+  }
+
+  func makeDurable() throws(VFSError) { storage.withLock { $0.syncs += 1 } }
+
+  func availableBytes() -> Int64 { storage.withLock { $0.available } }
+
+  var batches: [CommitBatch] { storage.withLock { $0.batches } }
+  var nodes: [StoredNode] { storage.withLock { Array($0.nodes.values) } }
+  var violations: [String] { storage.withLock { $0.violations + $0.inconsistencies } }
+
+  /// The stored node at a path.
+  func node(_ path: String) -> StoredNode? { nodes.first { $0.paths.contains(Array(path.utf8)) } }
+
+  /// A node's content as the store has it.
+  func content(_ path: String) -> [UInt8]? {
+    guard let node = node(path), case .regular(let content) = node.body else { return nil }
+    return storage.withLock { storage in
+      var bytes: [UInt8] = []
+      for (index, part) in content.parts.enumerated() {
+        let size = Int(min(Int64(FileContent.partSize), content.size - Int64(index * FileContent.partSize)))
+        var piece: [UInt8] = []
+        if case .stored(let reference) = part { piece = storage.contents[reference.words.0] ?? [] }
+        bytes += piece.prefix(size) + [UInt8](repeating: 0, count: max(0, size - piece.count))
+      }
+      return bytes
+    }
+  }
+
+  /// Stores bytes as another writer would, for the node of `object`.
+  func foreignContent(_ bytes: [UInt8], of object: ObjectID) -> FileContent {
+    storage.withLock { storage in
+      let parts = stride(from: 0, to: bytes.count, by: FileContent.partSize).map { start in
+        FileContent.Part.stored(
+          storage.add(Array(bytes[start..<min(bytes.count, start + FileContent.partSize)]), of: object))
+      }
+      return FileContent(size: Int64(bytes.count), parts: parts)
+    }
+  }
+}
+
+/// A block of these bytes.
+func block(_ bytes: [UInt8]) -> Block {
+  unsafe Block(count: bytes.count) { buffer in unsafe buffer.copyBytes(from: bytes) }
+}
+
+extension MemoryBacking.Storage {
+  mutating func add(_ bytes: [UInt8], of object: ObjectID) -> ContentReference {
+    defer { nextReference += 1 }
+    contents[nextReference] = bytes
+    owners[nextReference] = object
+    return ContentReference(words: (nextReference, 0, 0), tag: 0)
+  }
+
+  mutating func keep(_ change: ExternalChange) {
+    switch change {
+    case .put(let node): nodes[node.object] = node
+    case .removed(let object): nodes[object] = nil
+    }
+  }
+
+  mutating func store(_ batch: CommitBatch) -> [ObjectID: [ContentReference?]] {
+    var receipt: [ObjectID: [ContentReference?]] = [:]
+    if Set(batch.puts.map(\.object)).count != batch.puts.count { violations.append("an object is put twice") }
+    for object in batch.removals {
+      if batch.puts.contains(where: { $0.object == object }) { violations.append("put and removed") }
+      nodes[object] = nil
+    }
+    for var node in batch.puts {
+      if case .regular(var content) = node.body {
+        if content.parts.count != FileBody.partCount(content.size) { violations.append("wrong number of parts") }
+        var references: [ContentReference?] = []
+        for index in content.parts.indices {
+          switch content.parts[index] {
+          case .hole: references.append(nil)
+          case .stored(let reference):
+            if owners[reference.words.0] != node.object { violations.append("part of another object") }
+            references.append(reference)
+          case .fresh(let block):
+            let bytes = unsafe block.withBytes { unsafe [UInt8]($0) }
+            let reference = add(bytes, of: node.object)
+            references.append(reference)
+            content.parts[index] = .stored(reference)
+          }
+        }
+        receipt[node.object] = references
+        node.body = .regular(content)
+      }
+      nodes[node.object] = node
+    }
+    if keepsBatches {
+      batches.append(batch)
+      violations += inconsistencies
+    }
+    return receipt
+  }
+
+  /// What no store may ever look like.
+  var inconsistencies: [String] {
+    var found: [String] = []
+    var kinds: [[UInt8]: Bool] = [:]
+    for node in nodes.values {
+      if case .directory = node.body, node.paths.count > 1 { found.append("a directory has two paths") }
+      for path in node.paths {
+        let isDirectory = if case .directory = node.body { true } else { false }
+        if kinds.updateValue(isDirectory, forKey: path) != nil { found.append("two nodes have one path") }
+      }
+    }
+    for path in kinds.keys {
+      guard let slash = path.lastIndex(of: 0x2F) else { continue }
+      if kinds[Array(path[..<slash])] != true { found.append("a parent is missing") }
+    }
+    return found
+  }
+}
