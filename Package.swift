@@ -32,12 +32,14 @@ let package = Package(
   targets: [
     .systemLibrary(name: "CLibSodium"),
     .systemLibrary(name: "CLibGit2"),
+    .systemLibrary(name: "CLinux"),
     layer("SecretMemory", imports: ["CLibSodium"]),
     layer("Age", imports: ["SecretMemory"]),
     layer("SSHSignature", imports: ["SecretMemory"]),
     layer("TarStream", imports: []),
     layer("GitStore", imports: ["CLibGit2"]),
     layer("VirtualFS", imports: []),
+    layer("Vault", imports: ["VirtualFS", "GitStore", "Age", "SSHSignature", "TarStream", "SecretMemory", "CLinux"]),
     .target(name: "TestSupport", path: "Tests/TestSupport", swiftSettings: settings),
     tests(of: "SecretMemory"),
     tests(of: "Age", ["SecretMemory"]),
@@ -45,5 +47,6 @@ let package = Package(
     tests(of: "TarStream"),
     tests(of: "GitStore"),
     tests(of: "VirtualFS"),
+    tests(of: "Vault", ["GitStore", "VirtualFS"]),
   ]
 )

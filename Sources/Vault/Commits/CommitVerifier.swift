@@ -1,0 +1,42 @@
+internal import GitStore
+internal import SSHSignature
+
+/// The rules that a data commit must keep to be believed, each alone; docs/format.md, "Data commit".
+struct CommitVerifier {
+  private let membership: Membership
+
+  init(_ vault: Vault) { membership = vault.membership }
+
+  /// Checks a data commit's message, author and signature.
+  ///
+  /// - Throws: ``VaultError/commitInvalid(_:_:)``.
+  func verify(_ commit: CommitObject, named name: ObjectName) throws(VaultError) -> CommitMessage {
+    guard let message = CommitMessage(commit.message) else { throw .commitInvalid(name, .message) }
+    guard message.vault == membership.vault else { throw .commitInvalid(name, .otherVault) }
+    guard message.members == membership.commit, let member = membership.members[message.node], member.role.mayWrite
+    else {
+      throw .commitInvalid(name, .notAMember)
+    }
+    // The last one has no next.
+    guard 1..<UInt64.max ~= message.clock else { throw .commitInvalid(name, .clock) }
+    guard membership.keys[message.epoch] != nil else { throw .commitInvalid(name, .message) }
+    try CommitVerifier.verifySignature(of: commit, named: name, by: message.node)
+    return message
+  }
+
+  /// Checks that `node` signed the commit.
+  static func verifySignature(of commit: CommitObject, named name: ObjectName, by node: NodeID) throws(VaultError) {
+    guard let signature = commit.signature else { throw .commitInvalid(name, .signatureMissing) }
+    guard Identity.verify(signature, of: commit.signedPayload, namespace: SignedCommit.namespace, by: node) else {
+      throw .commitInvalid(name, .signatureWrong)
+    }
+  }
+
+  /// Checks that a commit follows its parent as it should.
+  static func verifyOrder(
+    _ message: CommitMessage, named name: ObjectName, parents: [CommitMessage]
+  ) throws(VaultError) {
+    let greatest = parents.map(\.clock).max() ?? 0
+    guard message.clock == greatest + 1 else { throw .commitInvalid(name, .clock) }
+  }
+}

@@ -1,0 +1,21 @@
+/// The README.md at the root of every data commit: one constant blob, so that it says nothing of the vault.
+enum Restoring {
+  static let text = """
+    # This is a Polykey vault
+
+    Each `.age` file below is a secret, encrypted with age (https://age-encryption.org/v1): a tar member with its name,
+    mode, times and content. Whoever has this repository (VAULT.git) and the age identity file of a member (IDENTITY) gets
+    everything back with git, age and GNU tar alone:
+
+        git -C VAULT.git show members:keys/1.age | age -d -i IDENTITY > vault.key
+        mkdir out
+        git -C VAULT.git ls-tree -r --format='%(objectname) %(path)' main |
+          grep -E ' [0-9a-f]{2}/[^/]*\\.age$' | LC_ALL=C sort -k2 |
+          while read oid path; do git -C VAULT.git cat-file blob $oid | age -d -i vault.key; done |
+          tar -xp --xattrs --xattrs-include='*' --delay-directory-restore -C out
+        shred -u vault.key
+
+    An older version is restored in the same way: put a commit's name in the place of `main`.
+
+    """
+}

@@ -1,0 +1,227 @@
+package import GitStore
+package import VirtualFS
+
+/// A data commit as people see it.
+package struct Version: Hashable, Sendable {
+  package let commit: ObjectName
+  /// When its author says it was made: seconds since 1970.
+  package let time: Int64
+  package let node: NodeID
+  package let clock: UInt64
+}
+
+/// What a version did to one object; at least one side is there.
+package struct ObjectChange: Sendable {
+  package let object: ObjectID
+  /// The object's stored form before; nil if it did not exist.
+  package let old: StoredNode?
+  /// The object's stored form after; nil if it does not exist any more.
+  package let new: StoredNode?
+  /// The object was there, before or after, but is damaged.
+  package let isDamaged: Bool
+
+  /// The path that the change is told under: the new one if there is one.
+  package var path: [UInt8]? { new?.paths.first ?? old?.paths.first }
+
+  func touches(_ path: [UInt8]) -> Bool {
+    (old?.paths.contains(path) ?? false) || (new?.paths.contains(path) ?? false)
+  }
+}
+
+/// A vault's versions, newest first.
+package struct VersionHistory {
+  private let vault: Vault
+  private let sealer: ObjectSealer
+
+  package init(of vault: Vault) {
+    self.vault = vault
+    sealer = ObjectSealer(vault)
+  }
+
+  /// Calls `body` with each version from the newest (or from `start`) on, and the changes it made, until it returns false.
+  ///
+  /// `wanted` chooses the objects to read, as each costs a decryption; the others are left out.
+  package func walk(
+    from start: ObjectName? = nil, wanted: (ObjectID) -> Bool = { _ in true },
+    body: (Version, [ObjectChange]) throws(VaultError) -> Bool
+  ) throws(VaultError) {
+    let newest = if let start { start } else { try vault.headCommit() }
+    guard var name = newest else { return }
+    var commit = try vault.repository.loadCommit(name)
+    var tree = try DataTree(reading: commit.tree, of: name, from: vault.repository)
+    while true {
+      let message = try CommitVerifier(vault).verify(commit, named: name)
+      let parent = commit.parents.first
+      var parentCommit: CommitObject?
+      var parentTree = DataTree()
+      if let parent {
+        let found = try vault.repository.loadCommit(parent)
+        parentTree = try DataTree(reading: found.tree, of: parent, from: vault.repository, sharing: tree)
+        parentCommit = found
+      }
+      var changes: [ObjectChange] = []
+      for object in DataTree.differences(parentTree, tree) where wanted(object) {
+        changes.append(try change(of: object, from: parentTree, to: tree))
+      }
+      let version = Version(commit: name, time: commit.author.seconds, node: message.node, clock: message.clock)
+      guard try body(version, changes), let parent, let parentCommit else { return }
+      (name, commit, tree) = (parent, parentCommit, parentTree)
+    }
+  }
+
+  /// What lies between two versions.
+  package func differences(from old: ObjectName, to new: ObjectName) throws(VaultError) -> [ObjectChange] {
+    let oldTree = try tree(at: old)
+    let newTree = try tree(at: new)
+    var changes: [ObjectChange] = []
+    for object in DataTree.differences(oldTree, newTree) {
+      changes.append(try change(of: object, from: oldTree, to: newTree))
+    }
+    return changes
+  }
+
+  /// The version whose commit's name starts with `prefix`, at least 4 hex digits.
+  ///
+  /// - Throws: ``VaultError/versionMissing``, ``VaultError/versionAmbiguous``.
+  package func version(named prefix: String) throws(VaultError) -> ObjectName {
+    guard prefix.utf8.count >= 4, prefix.utf8.allSatisfy({ Hex.value($0) != nil }) else { throw .versionMissing }
+    var found: ObjectName?
+    var next = try vault.headCommit()
+    while let name = next {
+      if name.hex.hasPrefix(prefix) {
+        guard found == nil else { throw .versionAmbiguous }
+        found = name
+      }
+      next = try vault.repository.loadCommit(name).parents.first
+    }
+    guard let found else { throw .versionMissing }
+    return found
+  }
+
+  private func tree(at commit: ObjectName) throws(VaultError) -> DataTree {
+    let object = try vault.repository.loadCommit(commit)
+    _ = try CommitVerifier(vault).verify(object, named: commit)
+    return try DataTree(reading: object.tree, of: commit, from: vault.repository)
+  }
+
+  private func change(
+    of object: ObjectID, from oldTree: DataTree, to newTree: DataTree
+  ) throws(VaultError) -> ObjectChange {
+    var isDamaged = false
+    func node(in tree: DataTree) throws(VaultError) -> StoredNode? {
+      let entries = tree.entries(of: object)
+      guard !entries.isEmpty else { return nil }
+      do throws(VaultError) {
+        return try sealer.node(of: object, entries: entries)
+      } catch {
+        guard error.isDamage else { throw error }
+        isDamaged = true
+        return nil
+      }
+    }
+    let old = try node(in: oldTree)
+    let new = try node(in: newTree)
+    return ObjectChange(object: object, old: old, new: new, isDamaged: isDamaged)
+  }
+}
+
+/// One version of one secret.
+package struct SecretVersion: Sendable {
+  package let version: Version
+  package let change: ObjectChange
+}
+
+extension VersionHistory {
+  /// Calls `body` with each version of the secret at `path`, newest first, until it returns false.
+  ///
+  /// It follows the secret back across renames. Where a secret was replaced by renaming another over it, as programs save, it
+  /// goes on with the one that was replaced; at a path that was used again, with the secret that had it before.
+  package func walk(path: [UInt8], body: (SecretVersion) throws(VaultError) -> Bool) throws(VaultError) {
+    var path = path
+    var tracked: ObjectID?
+    let isWanted: (ObjectID) -> Bool = { tracked == nil || tracked == $0 }
+    try walk(wanted: isWanted) { version, changes throws(VaultError) in
+      let candidates = changes.filter { $0.object == tracked || (tracked == nil && $0.touches(path)) }
+      guard let change = candidates.first(where: { $0.new?.paths.contains(path) ?? false }) ?? candidates.first else {
+        return true
+      }
+      tracked = change.object
+      if let old = change.old {
+        if let new = change.new, new.paths.contains(path), !old.paths.contains(path), let first = old.paths.first {
+          if let replaced = try objectRemoved(from: path, by: version.commit) {
+            tracked = replaced
+          } else {
+            path = first
+          }
+        }
+      } else if !change.isDamaged {
+        tracked = nil
+      }
+      return try body(SecretVersion(version: version, change: change))
+    }
+  }
+
+  /// The object that had `path` until a commit removed it.
+  private func objectRemoved(from path: [UInt8], by commit: ObjectName) throws(VaultError) -> ObjectID? {
+    guard let parent = try vault.repository.loadCommit(commit).parents.first else { return nil }
+    return try differences(from: parent, to: commit).first {
+      $0.new == nil && !$0.isDamaged && $0.old?.paths.contains(path) ?? false
+    }?.object
+  }
+
+  /// The secret at `path` as it was in a version.
+  ///
+  /// `reference` is a commit's name or a prefix of it (at least 4 digits), or `~N`: N versions of this secret back.
+  /// Throws ``VaultError/versionMissing``, ``VaultError/versionAmbiguous``, ``VaultError/pathMissing``.
+  package func node(at path: [UInt8], version reference: String) throws(VaultError) -> StoredNode {
+    var found: StoredNode?
+    if reference.hasPrefix("~") {
+      guard var back = Int(reference.dropFirst()), back >= 0 else { throw .versionMissing }
+      try walk(path: path) { secret throws(VaultError) in
+        found = secret.change.new
+        back -= 1
+        return back >= 0
+      }
+      guard back < 0 else { throw .versionMissing }
+    } else {
+      let commit = try version(named: reference)
+      // One of the secret's own versions, whatever its name was then; else what had the path at that commit.
+      var isVersion = false
+      try walk(path: path) { secret throws(VaultError) in
+        isVersion = secret.version.commit == commit
+        if isVersion { found = secret.change.new }
+        return !isVersion
+      }
+      if !isVersion {
+        try walk(from: commit, path: path) { secret in
+          // Its newest change may be that it went to another path.
+          found = secret.change.new.flatMap { $0.paths.contains(path) ? $0 : nil }
+        }
+      }
+    }
+    guard let found else { throw .pathMissing }
+    return found
+  }
+
+  /// The newest change of the object at `path` as of `commit`.
+  private func walk(
+    from commit: ObjectName, path: [UInt8], body: (SecretVersion) -> Void
+  ) throws(VaultError) {
+    try walk(from: commit) { version, changes throws(VaultError) in
+      guard let change = changes.first(where: { $0.touches(path) }) else { return true }
+      body(SecretVersion(version: version, change: change))
+      return false
+    }
+  }
+
+  /// Calls `body` with the pieces of a regular file's content, in order, each at most 1 MiB.
+  package func content(
+    of node: StoredNode, body: (UnsafeRawBufferPointer) throws(VaultError) -> Void
+  ) throws(VaultError) {
+    guard case .regular(let content) = node.body else { return }
+    for index in content.parts.indices {
+      let block = try sealer.block(content, part: index)
+      try unsafe block.withBytes(body)
+    }
+  }
+}

@@ -1,0 +1,86 @@
+internal import GitStore
+internal import SecretMemory
+
+/// One installation's identity and its vaults: a directory that can be copied as a whole.
+///
+/// Source: docs/format.md, "Keynode".
+package final class Keynode: Sendable {
+  package let paths: KeynodePaths
+  package let identity: Identity
+
+  /// A keynode whose identity is already open.
+  package init(at paths: KeynodePaths, identity: Identity) {
+    self.paths = paths
+    self.identity = identity
+  }
+
+  /// Whether there is an identity at `paths`.
+  package static func exists(at paths: KeynodePaths) -> Bool {
+    Files.exists(paths.plainIdentity) || Files.exists(paths.protectedIdentity)
+  }
+
+  /// The keynode's vaults, in order of names.
+  package static func vaults(at paths: KeynodePaths) throws(VaultError) -> [VaultName] {
+    var vaults: [VaultName] = []
+    for name in try Files.names(in: paths.vaults) where name.hasSuffix(".git") {
+      if let vault = try? VaultName(String(name.dropLast(4))) { vaults.append(vault) }
+    }
+    return vaults
+  }
+
+  /// Makes a vault of which this node is the one owner.
+  ///
+  /// It appears under its name whole or not at all.
+  /// - Throws: ``VaultError/vaultExists``.
+  @discardableResult
+  package func createVault(_ name: VaultName) throws(VaultError) -> Vault {
+    let path = paths.repository(of: name)
+    guard !Files.exists(path) else { throw .vaultExists }
+    try Files.makeDirectory(paths.vaults)
+    // A name that no vault can have, so that a half-made vault is never listed.
+    let draft = "\(paths.vaults)/.new-\(identity.node.short)-\(name.text)"
+    if Files.exists(draft) { try Files.remove(draft) }
+    do {
+      try Vault.create(at: draft, owner: identity)
+      try Files.rename(draft, to: path)
+    } catch {
+      try? Files.remove(draft)
+      throw error
+    }
+    return try openVault(name)
+  }
+
+  /// Opens a vault.
+  ///
+  /// - Throws: ``VaultError/vaultMissing``, ``VaultError/notAVault``, ``VaultError/notAMember`` and others.
+  package func openVault(_ name: VaultName) throws(VaultError) -> Vault {
+    let path = paths.repository(of: name)
+    guard Files.exists(path) else { throw .vaultMissing }
+    return try Vault(at: path, name: name, identity: identity, state: paths.state)
+  }
+
+  /// Gives a vault another local name; nothing inside it changes.
+  ///
+  /// - Throws: ``VaultError/vaultMissing``, ``VaultError/vaultExists``, ``VaultError/vaultMounted``.
+  package func renameVault(_ name: VaultName, to other: VaultName) throws(VaultError) {
+    guard Files.exists(paths.repository(of: name)) else { throw .vaultMissing }
+    guard !Files.exists(paths.repository(of: other)) else { throw .vaultExists }
+    let lock = try MountLock(repository: paths.repository(of: name))
+    defer { lock.release() }
+    try Files.rename(paths.repository(of: name), to: paths.repository(of: other))
+  }
+
+  /// Deletes a vault with all its versions from this machine.
+  ///
+  /// - Throws: ``VaultError/vaultMissing``, ``VaultError/vaultMounted``.
+  package func removeVault(_ name: VaultName) throws(VaultError) {
+    let path = paths.repository(of: name)
+    guard Files.exists(path) else { throw .vaultMissing }
+    let lock = try MountLock(repository: path)
+    defer { lock.release() }
+    let doomed = "\(paths.vaults)/.removed-\(name.text)"
+    if Files.exists(doomed) { try Files.remove(doomed) }
+    try Files.rename(path, to: doomed)
+    try Files.remove(doomed)
+  }
+}

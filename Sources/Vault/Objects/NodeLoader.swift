@@ -1,0 +1,88 @@
+internal import Dispatch
+internal import GitStore
+internal import Synchronization
+internal import VirtualFS
+
+/// Reads all objects of a version, on all cores.
+struct NodeLoader {
+  let vault: Vault
+  let sealer: ObjectSealer
+  var index = ObjectIndex.empty
+
+  /// Objects that one thread takes at a time.
+  private static let stride = 64
+
+  /// All nodes, and which of them are stand-ins for damaged objects.
+  func nodes(of tree: DataTree) throws(VaultError) -> (nodes: [StoredNode], damaged: Set<ObjectID>) {
+    let objects = tree.objects
+    let chunks = (objects.count + Self.stride - 1) / Self.stride
+    let outcome = Mutex<(nodes: [StoredNode], damaged: Set<ObjectID>, failure: VaultError?)>(([], [], nil))
+    DispatchQueue.concurrentPerform(iterations: chunks) { chunk in
+      var nodes: [StoredNode] = []
+      var damaged: Set<ObjectID> = []
+      var failure: VaultError?
+      for object in objects[(chunk * Self.stride)..<min(objects.count, (chunk + 1) * Self.stride)] {
+        do throws(VaultError) {
+          let (node, isSound) = try load(object, in: tree)
+          nodes.append(node)
+          if !isSound { damaged.insert(object) }
+        } catch {
+          failure = error
+        }
+      }
+      outcome.withLock {
+        $0.nodes.append(contentsOf: nodes)
+        $0.damaged.formUnion(damaged)
+        if let failure { $0.failure = failure }
+      }
+    }
+    let (nodes, damaged, failure) = outcome.withLock { $0 }
+    if let failure { throw failure }
+    return (nodes, damaged)
+  }
+
+  /// An object's node; where it is damaged, a stand-in that cannot be read.
+  func node(of object: ObjectID, in tree: DataTree) throws(VaultError) -> StoredNode {
+    try load(object, in: tree).node
+  }
+
+  private func load(_ object: ObjectID, in tree: DataTree) throws(VaultError) -> (node: StoredNode, isSound: Bool) {
+    let entries = tree.entries(of: object)
+    if let known = index.node(of: object, entries: entries) { return (known, true) }
+    do {
+      return (try sealer.node(of: object, entries: entries), true)
+    } catch {
+      guard error.isDamage else { throw error }
+      return (try standIn(for: object, entries: entries), false)
+    }
+  }
+
+  /// A damaged object under the name that its newest sound version has, else `damaged-` and 8 digits of its id; reading it fails.
+  private func standIn(
+    for object: ObjectID, entries: ArraySlice<DataTree.Entry>
+  ) throws(VaultError) -> StoredNode {
+    let reference = ContentReference(insideObject: entries.first?.blob ?? .zero)
+    var node: StoredNode?
+    let isWanted: (ObjectID) -> Bool = { $0 == object }
+    do throws(VaultError) {
+      try VersionHistory(of: vault).walk(wanted: isWanted) { _, changes throws(VaultError) in
+        node = changes.first.flatMap { $0.new ?? $0.old }
+        return node == nil
+      }
+    } catch {
+      // A history that cannot be walked leaves the stand-in its made-up name.
+      guard error.isDamage else { throw error }
+    }
+    var standIn =
+      node
+      ?? StoredNode(
+        object: object, body: .regular(FileContent(size: 0, parts: [])),
+        paths: [[UInt8]("damaged-\(object.hex.prefix(8))".utf8)], mode: 0o400, owner: 0, group: 0,
+        modified: Timestamp(seconds: 0))
+    if case .directory = standIn.body { return standIn }
+    let size: Int64 = if case .regular(let content) = standIn.body { max(1, content.size) } else { 1 }
+    let count = Int((size + Int64(FileContent.partSize) - 1) / Int64(FileContent.partSize))
+    standIn.body = .regular(FileContent(size: size, parts: Array(repeating: .stored(reference), count: count)))
+    return standIn
+  }
+}

@@ -1,0 +1,95 @@
+internal import GitStore
+internal import SecretMemory
+internal import TarStream
+internal import VirtualFS
+
+/// Reading blobs back; every byte was authenticated by age before it is looked at.
+extension ObjectSealer {
+  /// A node as its blobs tell it; its content stays where it is.
+  ///
+  /// `entries` are all of the object's, in order. Throws ``VaultError/objectDamaged(_:)`` and what the repository throws.
+  func node(of object: ObjectID, entries: ArraySlice<DataTree.Entry>) throws(VaultError) -> StoredNode {
+    guard let first = entries.first, first.slot.position == 0 else {
+      throw .objectDamaged(entries.first?.blob ?? .zero)
+    }
+    let plain = try decrypt(first.blob)
+    let (member, length) = try OpenedMember.parse(plain, at: 0, of: first.blob)
+    let content = try OpenedMember.content(of: member, entries: entries)
+    let padding = TarMember.padding(forSize: member.size)
+    let links: [[UInt8]]
+    if content.parts.count <= 1 {
+      guard plain.count >= length + Int(member.size) + padding else { throw .objectDamaged(first.blob) }
+      links = try OpenedMember.links(in: plain, from: length + Int(member.size) + padding, of: member, blob: first.blob)
+    } else if let tail = entries.dropFirst(1 + content.parts.count).first {
+      links = try OpenedMember.links(in: try decrypt(tail.blob), from: padding, of: member, blob: tail.blob)
+    } else {
+      links = []
+    }
+    return try OpenedMember.node(of: object, member: member, content: content, links: links, blob: first.blob)
+  }
+
+  /// The content that a reference stands for.
+  func openContent(_ reference: ContentReference) throws(VaultError) -> Block {
+    let plain = try decrypt(reference.blob)
+    var range = 0..<plain.count
+    if reference.isInsideObject {
+      let (member, length) = try OpenedMember.parse(plain, at: 0, of: reference.blob)
+      guard member.size <= UInt64(FileContent.partSize), plain.count >= length + Int(member.size) else {
+        throw .objectDamaged(reference.blob)
+      }
+      range = length..<length + Int(member.size)
+    } else if plain.count != Int(reference.tag) {
+      throw .objectDamaged(reference.blob)
+    }
+    return unsafe plain.withUnsafeBytes { bytes in
+      unsafe Block(count: range.count) { unsafe $0.copyMemory(from: UnsafeRawBufferPointer(rebasing: bytes[range])) }
+    }
+  }
+
+  /// The bytes of part `index`, wherever they are; perhaps fewer than the part has: the rest is zeros.
+  func block(_ content: FileContent, part index: Int) throws(VaultError) -> Block {
+    switch content.parts[index] {
+    case .fresh(let block): block
+    case .stored(let reference): try openContent(reference)
+    case .hole: unsafe Block(count: 0) { _ in }
+    }
+  }
+
+  /// Decrypts all of an object, part by part, and checks that it is well-formed.
+  ///
+  /// `seen` holds blobs that were found sound before, which are not read again; those of this object are added.
+  func verify(
+    _ object: ObjectID, entries: ArraySlice<DataTree.Entry>, seen: inout Set<ObjectName>,
+    summary: inout VerificationSummary
+  ) throws(VaultError) -> StoredNode {
+    let node = try node(of: object, entries: entries)
+    var unread: Set<ObjectName> = []
+    for entry in entries where seen.insert(entry.blob).inserted {
+      unread.insert(entry.blob)
+      summary.objects += 1
+      summary.bytes += try repository.loadBlob(entry.blob).count
+    }
+    if case .regular(let content) = node.body {
+      for case .stored(let reference) in content.parts where unread.contains(reference.blob) {
+        _ = try openContent(reference)
+      }
+    }
+    return node
+  }
+
+  /// A path of the object; nil if its header is damaged.
+  func pathIfSound(of object: ObjectID, entries: ArraySlice<DataTree.Entry>) throws(VaultError) -> [UInt8]? {
+    do {
+      return try node(of: object, entries: entries).paths.first
+    } catch {
+      guard error.isDamage else { throw error }
+      return nil
+    }
+  }
+
+  private func decrypt(_ blob: ObjectName) throws(VaultError) -> WipedBuffer {
+    let bytes = try repository.loadBlob(blob)
+    guard let plain = try epochs.decrypt(bytes) else { throw .objectDamaged(blob) }
+    return plain
+  }
+}

@@ -1,0 +1,126 @@
+internal import GitStore
+internal import SecretMemory
+internal import Synchronization
+internal import TarStream
+internal import VirtualFS
+
+/// Turns nodes into encrypted blobs: an age file of one pax tar member each; docs/format.md, "Secret object".
+struct ObjectSealer: Sendable {
+  let repository: Repository
+  let epochs: EpochKeys
+  private let zeroPart = ZeroPart()
+
+  init(_ vault: Vault) {
+    repository = vault.repository
+    epochs = vault.epochs
+  }
+
+  /// A node's blobs, ready to be written.
+  struct Sealed {
+    /// Where the blobs stand in the tree; in order.
+    var entries: [DataTree.Entry]
+    /// The blobs that the repository does not have yet.
+    var blobs: [NewObject]
+    /// Where each part of a regular file is now; nil for another kind of node.
+    var parts: [ContentReference?]?
+  }
+
+  /// Seals a node's new state.
+  ///
+  /// - Throws: ``VaultError/objectDamaged(_:)`` if content that is already stored must be read and cannot.
+  func seal(_ node: StoredNode) throws(VaultError) -> Sealed {
+    let tar = TarForm(node)
+    guard case .regular(let content) = node.body else {
+      let blob = try encrypt([try tar.header()] + (try tar.trailer()))
+      return Sealed(entries: [.init(slot: .header(of: node.object), blob: blob.name)], blobs: [blob], parts: nil)
+    }
+    if content.parts.count <= 1 { return try sealWhole(content, of: node.object, tar: tar) }
+    return try sealParts(content, of: node.object, tar: tar)
+  }
+
+  private func sealWhole(
+    _ content: FileContent, of object: ObjectID, tar: TarForm
+  ) throws(VaultError) -> Sealed {
+    var pieces = [try tar.header()]
+    if content.size > 0 {
+      let block = try block(content, part: 0)
+      pieces.append(PlainBytes(block))
+      if block.count < Int(content.size) { pieces.append(PlainBytes(zeros: Int(content.size) - block.count)) }
+    }
+    let blob = try encrypt(pieces + (try tar.trailer(contentSize: content.size)))
+    let reference = content.size == 0 ? [] : [ContentReference(insideObject: blob.name)]
+    return Sealed(entries: [.init(slot: .header(of: object), blob: blob.name)], blobs: [blob], parts: reference)
+  }
+
+  private func sealParts(
+    _ content: FileContent, of object: ObjectID, tar: TarForm
+  ) throws(VaultError) -> Sealed {
+    let header = try encrypt([try tar.header()])
+    var sealed = Sealed(entries: [.init(slot: .header(of: object), blob: header.name)], blobs: [header], parts: [])
+    var references: [ContentReference?] = []
+    references.reserveCapacity(content.parts.count)
+    for (index, part) in content.parts.enumerated() {
+      let length = content.length(ofPart: index)
+      let name: ObjectName
+      switch part {
+      case .stored(let reference) where Int(reference.tag) == length:
+        name = reference.blob
+        references.append(reference)
+      case .hole:
+        let blob = try zeroPart.blob(length: length) { () throws(VaultError) in
+          try encrypt([PlainBytes(zeros: length)])
+        }
+        if let new = blob.new { sealed.blobs.append(new) }
+        name = blob.name
+        references.append(nil)
+      case .stored, .fresh:
+        let blob = try sealPart(try block(content, part: index), length: length)
+        sealed.blobs.append(blob)
+        name = blob.name
+        references.append(ContentReference(part: name, length: length))
+      }
+      sealed.entries.append(.init(slot: .part(index, of: object), blob: name))
+    }
+    let trailer = try tar.trailer(contentSize: content.size)
+    if !trailer.isEmpty {
+      let blob = try encrypt(trailer)
+      sealed.blobs.append(blob)
+      sealed.entries.append(.init(slot: .part(content.parts.count, of: object), blob: blob.name))
+    }
+    sealed.parts = references
+    return sealed
+  }
+
+  /// One part of a large file, filled up with zeros to `length` bytes.
+  func sealPart(_ block: Block, length: Int) throws(VaultError) -> NewObject {
+    try encrypt([PlainBytes(block), PlainBytes(zeros: length - block.count)])
+  }
+
+  private func encrypt(_ pieces: [PlainBytes]) throws(VaultError) -> NewObject {
+    NewObject(kind: .blob, bytes: try epochs.encrypt(pieces))
+  }
+}
+
+/// The blob of a part that is all zeros: one for each length, so that a sparse file costs next to nothing.
+///
+/// It shows a thief which parts are holes, as docs/security.md says.
+private final class ZeroPart: Sendable {
+  private let known = Mutex<[Int: ObjectName]>([:])
+
+  /// The blob's name, and the blob itself the first time.
+  func blob(
+    length: Int, make: () throws(VaultError) -> NewObject
+  ) throws(VaultError) -> (name: ObjectName, new: NewObject?) {
+    if let name = known.withLock({ $0[length] }) { return (name, nil) }
+    let blob = try make()
+    known.withLock { $0[length] = blob.name }
+    return (blob.name, blob)
+  }
+}
+
+extension FileContent {
+  /// Bytes of part `index`.
+  func length(ofPart index: Int) -> Int {
+    Int(min(Int64(FileContent.partSize), size - Int64(index) * Int64(FileContent.partSize)))
+  }
+}

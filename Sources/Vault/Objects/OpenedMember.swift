@@ -1,0 +1,95 @@
+internal import GitStore
+internal import SecretMemory
+internal import TarStream
+internal import VirtualFS
+
+/// Members as they stand in a decrypted object, or in the index.
+enum OpenedMember {
+  static func parse(
+    _ plain: WipedBuffer, at offset: Int, of blob: ObjectName
+  ) throws(VaultError) -> (member: TarMember, length: Int) {
+    do {
+      let prefix = try plain.withBytes { bytes throws(TarError) in
+        // SAFETY: the span is used within the loan, and any byte is a UInt8.
+        try unsafe bytes.extracting(droppingFirst: offset).withUnsafeBytes { buffer throws(TarError) in
+          try unsafe TarMember.parseMember(prefix: buffer.bindMemory(to: UInt8.self).span)
+        }
+      }
+      guard case .member(let member, let length) = prefix else { throw TarError.truncated }
+      return (member, length)
+    } catch {
+      throw .objectDamaged(blob)
+    }
+  }
+
+  /// The names that hard link members from `offset` to `end` (the buffer's, if nil) give to `first`.
+  static func links(
+    in plain: WipedBuffer, from offset: Int, to end: Int? = nil, of first: TarMember, blob: ObjectName
+  ) throws(VaultError) -> [[UInt8]] {
+    var links: [[UInt8]] = []
+    var offset = offset
+    while offset < end ?? plain.count {
+      let (member, length) = try parse(plain, at: offset, of: blob)
+      guard member.kind == .hardLink(target: first.path) else { throw .objectDamaged(blob) }
+      links.append(member.path)
+      offset += length
+    }
+    return links
+  }
+
+  /// Where the content of a regular file is; empty for another kind.
+  static func content(
+    of member: TarMember, entries: ArraySlice<DataTree.Entry>
+  ) throws(VaultError) -> FileContent {
+    var content = FileContent(size: Int64(clamping: member.size), parts: [])
+    guard let first = entries.first, member.size <= UInt64(Slot.partLimit) * UInt64(FileContent.partSize) else {
+      throw .objectDamaged(entries.first?.blob ?? .zero)
+    }
+    if member.size == 0 { return content }
+    if member.size <= UInt64(FileContent.partSize) {
+      content.parts = [.stored(ContentReference(insideObject: first.blob))]
+      return content
+    }
+    let count = (Int(member.size) + FileContent.partSize - 1) / FileContent.partSize
+    let parts = entries.dropFirst().prefix(count)
+    guard parts.count == count, parts.enumerated().allSatisfy({ Int($1.slot.position) == $0 + 1 }) else {
+      throw .objectDamaged(first.blob)
+    }
+    for (index, entry) in parts.enumerated() {
+      content.parts.append(.stored(ContentReference(part: entry.blob, length: content.length(ofPart: index))))
+    }
+    return content
+  }
+
+  static func node(
+    of object: ObjectID, member: TarMember, content: FileContent, links: [[UInt8]], blob: ObjectName
+  ) throws(VaultError) -> StoredNode {
+    let body: StoredNode.Body
+    switch member.kind {
+    case .regular: body = .regular(content)
+    case .directory: body = .directory
+    case .symbolicLink(let target): body = .symbolicLink(target: target)
+    case .fifo: body = .fifo
+    case .characterDevice(let major, let minor): body = .characterDevice(major: major, minor: minor)
+    case .blockDevice(let major, let minor): body = .blockDevice(major: major, minor: minor)
+    case .hardLink: throw .objectDamaged(blob)
+    }
+    return StoredNode(
+      object: object, body: body, paths: [member.path] + links, mode: member.mode, owner: member.userID,
+      group: member.groupID,
+      modified: Timestamp(seconds: member.modified.seconds, nanoseconds: member.modified.nanoseconds),
+      extendedAttributes: member.extendedAttributes)
+  }
+
+  /// A node of which the headers stand in `range` of an index, one behind the other.
+  static func node(
+    of object: ObjectID, entries: ArraySlice<DataTree.Entry>, headers: WipedBuffer, in range: Range<Int>
+  ) throws(VaultError) -> StoredNode {
+    let blob = entries.first?.blob ?? .zero
+    let (member, length) = try parse(headers, at: range.lowerBound, of: blob)
+    let links = try links(
+      in: headers, from: range.lowerBound + length, to: range.upperBound, of: member, blob: blob)
+    return try node(
+      of: object, member: member, content: try content(of: member, entries: entries), links: links, blob: blob)
+  }
+}

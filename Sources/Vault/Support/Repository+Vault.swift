@@ -1,0 +1,107 @@
+internal import GitStore
+
+/// The repository's operations as the vault uses them, with its errors.
+extension Repository {
+  func loadCommit(_ name: ObjectName) throws(VaultError) -> CommitObject {
+    try wrapped { () throws(GitError) in try CommitObject(parsing: try read(name, expecting: .commit)) }
+  }
+
+  func entries(ofTree name: ObjectName) throws(VaultError) -> [TreeEntry] {
+    try wrapped { () throws(GitError) in try Tree(parsing: try read(name, expecting: .tree)).entries }
+  }
+
+  func loadBlob(_ name: ObjectName) throws(VaultError) -> [UInt8] {
+    try wrapped { () throws(GitError) in try read(name, expecting: .blob) }
+  }
+
+  /// The commit that a branch is at, through symbolic references; nil if it is not there.
+  func tip(of branch: String) throws(VaultError) -> ObjectName? {
+    try wrapped { () throws(GitError) in
+      var name = branch
+      for _ in 0..<5 {
+        switch try reference(name) {
+        case .direct(let object): return object
+        case .symbolic(let target): name = target
+        case nil: return nil
+        }
+      }
+      throw .malformedReference
+    }
+  }
+
+  func symbolicTarget(_ name: String) throws(VaultError) -> String? {
+    try wrapped { () throws(GitError) in
+      if case .symbolic(let target) = try reference(name) { target } else { nil }
+    }
+  }
+
+  func add(_ objects: [NewObject], durable: Bool) throws(VaultError) {
+    try wrapped { () throws(GitError) in try write(objects, durability: durable ? .powerLoss : .processCrash) }
+  }
+
+  /// Moves a branch by compare-and-swap; false if it is not at `old`.
+  func move(_ branch: String, from old: ObjectName?, to new: ObjectName, durable: Bool) throws(VaultError) -> Bool {
+    do {
+      try updateReference(branch, from: old, to: new, durability: durable ? .powerLoss : .processCrash)
+      return true
+    } catch .referenceMoved {
+      return false
+    } catch {
+      throw .repository(error)
+    }
+  }
+
+  func pointSymbolically(_ name: String, to target: String) throws(VaultError) {
+    try wrapped { () throws(GitError) in try setSymbolicReference(name, to: target) }
+  }
+
+  /// Puts all that was written so far on the disk.
+  func flush() throws(VaultError) { try wrapped { () throws(GitError) in try makeDurable() } }
+
+  /// The same by the quickest way there is.
+  func flushQuickly() throws(VaultError) { try wrapped { () throws(GitError) in try makeDurableQuickly() } }
+
+  /// Whether there are so many loose objects that git becomes slow.
+  func hasManyLooseObjects() throws(VaultError) -> Bool {
+    try wrapped { () throws(GitError) in try estimatedLooseCount() > 10_000 }
+  }
+
+  /// Packs loose objects where there are many.
+  func pack(shouldStop: @escaping @Sendable () -> Bool) throws(VaultError) {
+    try wrapped { () throws(GitError) in _ = try consolidate(shouldStop: shouldStop) }
+  }
+
+  private func wrapped<R>(_ body: () throws(GitError) -> R) throws(VaultError) -> R {
+    do {
+      return try body()
+    } catch {
+      throw .repository(error)
+    }
+  }
+}
+
+extension GitError {
+  /// Whether the disk or quota is full.
+  package var isOutOfSpace: Bool { self == .outOfSpace }
+
+  /// Whether stored bytes are gone or wrong, so that other objects may still be read.
+  package var isDamage: Bool {
+    switch self {
+    case .missing, .corrupt, .wrongKind, .malformed, .malformedReference: true
+    case .notARepository, .unsupportedRepository, .alreadyExists, .invalidReferenceName, .referenceMoved,
+      .referenceLocked, .outOfSpace, .io, .library, .cancelled:
+      false
+    }
+  }
+}
+
+extension VaultError {
+  /// Whether one object's stored bytes are gone or wrong, so that others may still be read.
+  var isDamage: Bool {
+    switch self {
+    case .objectDamaged: true
+    case .repository(let error): error.isDamage
+    default: false
+    }
+  }
+}
