@@ -30,9 +30,12 @@ let package = Package(
     .library(name: "VirtualFS", targets: ["VirtualFS"]),
   ],
   targets: [
+    .systemLibrary(name: "CLibFuse3"),
     .systemLibrary(name: "CLibSodium"),
     .systemLibrary(name: "CLibGit2"),
     .systemLibrary(name: "CLinux"),
+    .target(
+      name: "FuseBridge", dependencies: ["CLibFuse3"], cSettings: [.unsafeFlags(["-Wall", "-Wextra", "-Werror"])]),
     layer("SecretMemory", imports: ["CLibSodium"]),
     layer("Age", imports: ["SecretMemory"]),
     layer("SSHSignature", imports: ["SecretMemory"]),
@@ -40,6 +43,7 @@ let package = Package(
     layer("GitStore", imports: ["CLibGit2"]),
     layer("VirtualFS", imports: []),
     layer("Vault", imports: ["VirtualFS", "GitStore", "Age", "SSHSignature", "TarStream", "SecretMemory", "CLinux"]),
+    layer("FuseMount", imports: ["FuseBridge", "VirtualFS"]),
     .target(name: "TestSupport", path: "Tests/TestSupport", swiftSettings: settings),
     tests(of: "SecretMemory"),
     tests(of: "Age", ["SecretMemory"]),
@@ -48,5 +52,6 @@ let package = Package(
     tests(of: "GitStore"),
     tests(of: "VirtualFS"),
     tests(of: "Vault", ["GitStore", "VirtualFS"]),
+    tests(of: "FuseMount", ["VirtualFS"]),
   ]
 )

@@ -1,0 +1,86 @@
+internal import Dispatch
+internal import Synchronization
+internal import VirtualFS
+
+/// The one thread that tells the kernel what to forget.
+///
+/// The kernel may block it behind a request that is being served, so no handler may wait for it, and it holds no lock
+/// while it notifies.
+final class Notifier: Sendable {
+  /// One thing to forget, in the kernel's inode numbers.
+  enum Notice: Sendable {
+    case inode(UInt64, attributesOnly: Bool)
+    case entry(parent: UInt64, name: [UInt8])
+    case deleted(parent: UInt64, child: UInt64, name: [UInt8])
+  }
+
+  /// Guarded by `state`.
+  private struct State {
+    var queue: [Notice] = []
+    var isStopping = false
+    var thread: ServiceThread?
+  }
+
+  private let state = Mutex(State())
+  private let arrived = DispatchSemaphore(value: 0)
+  private let session: Session
+
+  init(session: Session) { self.session = session }
+
+  func start() throws(MountError) {
+    let thread = try ServiceThread { [self] in run() }
+    state.withLock { $0.thread = thread }
+  }
+
+  /// Enqueues and returns at once; notices after ``stop()`` are dropped.
+  func post(_ notices: [Notice]) {
+    state.withLock { if !$0.isStopping { $0.queue += notices } }
+    arrived.signal()
+  }
+
+  /// Ends the thread; while handlers still run, as its last notice may wait for one.
+  func stop() {
+    let thread = state.withLock { state in
+      state.isStopping = true
+      state.queue = []
+      return state.thread.take()
+    }
+    arrived.signal()
+    thread?.join()
+  }
+
+  private func run() {
+    while true {
+      arrived.wait()
+      let (notices, isStopping) = state.withLock { state in
+        defer { state.queue = [] }
+        return (state.queue, state.isStopping)
+      }
+      if isStopping { return }
+      notices.forEach(tell)
+    }
+  }
+
+  private func tell(_ notice: Notice) {
+    switch notice {
+    case .inode(let node, let attributesOnly): session.notifyInode(node, attributesOnly: attributesOnly)
+    case .entry(let parent, let name): session.notifyEntry(name, in: parent)
+    case .deleted(let parent, let child, let name): session.notifyDeleted(name, of: child, in: parent)
+    }
+  }
+}
+
+extension Notifier.Notice {
+  /// What the kernel must forget for `invalidation` of `volume`.
+  init(_ invalidation: Invalidation, of volume: VolumeID) {
+    func node(_ inode: InodeID) -> UInt64 { VolumeTable.node(inode, of: volume) }
+    switch invalidation {
+    // The pages of an open file fall by themselves when its new time or size is seen; to drop them here could block
+    // behind a read of it.
+    case .inode(let inode, let isOpen): self = .inode(node(inode), attributesOnly: isOpen)
+    case .entry(let parent, let name): self = .entry(parent: node(parent), name: name.bytes)
+    case .deleted(let parent, let child, let name):
+      self = .deleted(parent: node(parent), child: node(child), name: name.bytes)
+    }
+  }
+}

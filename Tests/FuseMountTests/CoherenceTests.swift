@@ -1,0 +1,143 @@
+import Foundation
+import FuseMount
+import TestSupport
+import Testing
+import VirtualFS
+
+/// What another writer changes is seen at once, though the kernel caches everything.
+@Suite("Coherence") struct CoherenceTests {
+  private func text(_ path: String) throws -> String {
+    String(decoding: try Data(contentsOf: URL(fileURLWithPath: path)), as: UTF8.self)
+  }
+
+  /// Retries until `condition` holds: the notifier's thread needs a moment, which no call can wait for.
+  private func soon(_ condition: () throws -> Bool) rethrows -> Bool {
+    for _ in 0..<2000 {
+      if try condition() { return true }
+      usleep(1000)
+    }
+    return false
+  }
+
+  private static let later = Timestamp(seconds: 2_000_000_000)
+
+  @Test(arguments: MountedSystem.Shape.allCases)
+  func `a changed file shows its new content`(shape: MountedSystem.Shape) throws {
+    let system = try MountedSystem(shape)
+    try "old".write(toFile: system.path + "/f", atomically: false, encoding: .utf8)
+    #expect(try text(system.path + "/f") == "old")
+    // The same size: only the invalidation can tell.
+    system.backing.writeExternally([UInt8]("new".utf8), to: "f", at: CoherenceTests.later)
+    system.refresh()
+    #expect(try soon { try text(system.path + "/f") == "new" })
+    #expect(try Program.check(["stat", "-c", "%Y", system.path + "/f"]).text == "2000000000")
+  }
+
+  @Test func `an open descriptor sees the change`() throws {
+    let system = try MountedSystem()
+    try "old".write(toFile: system.path + "/f", atomically: false, encoding: .utf8)
+    let file = try #require(FileHandle(forReadingAtPath: system.path + "/f"))
+    #expect(try file.readToEnd() == Data("old".utf8))
+    system.backing.writeExternally([UInt8]("longer".utf8), to: "f", at: CoherenceTests.later)
+    system.refresh()
+    let isSeen = try soon {
+      try file.seek(toOffset: 0)
+      return try file.readToEnd() == Data("longer".utf8)
+    }
+    #expect(isSeen)
+  }
+
+  @Test(arguments: MountedSystem.Shape.allCases)
+  func `a name known to be absent appears`(shape: MountedSystem.Shape) throws {
+    let system = try MountedSystem(shape)
+    #expect(!FileManager.default.fileExists(atPath: system.path + "/f"))
+    #expect(try FileManager.default.contentsOfDirectory(atPath: system.path) == [])
+    system.backing.writeExternally([UInt8]("here".utf8), to: "f", at: CoherenceTests.later)
+    system.refresh()
+    #expect(soon { FileManager.default.fileExists(atPath: system.path + "/f") })
+    #expect(try soon { try FileManager.default.contentsOfDirectory(atPath: system.path) == ["f"] })
+  }
+
+  @Test func `a removed file disappears, but not from who has it open`() throws {
+    let system = try MountedSystem()
+    try "old".write(toFile: system.path + "/f", atomically: false, encoding: .utf8)
+    let file = try #require(FileHandle(forReadingAtPath: system.path + "/f"))
+    #expect(try FileManager.default.contentsOfDirectory(atPath: system.path) == ["f"])
+    system.backing.removeExternally("f")
+    system.refresh()
+    #expect(soon { !FileManager.default.fileExists(atPath: system.path + "/f") })
+    #expect(try soon { try FileManager.default.contentsOfDirectory(atPath: system.path) == [] })
+    #expect(try file.readToEnd() == Data("old".utf8))
+  }
+
+  @Test func `warm reads ask the file system for no content`() throws {
+    let system = try MountedSystem()
+    try "kept".write(toFile: system.path + "/f", atomically: false, encoding: .utf8)
+    #expect(try text(system.path + "/f") == "kept")
+    _ = system.fileSystem.dropCaches()
+    let loads = system.backing.loads
+    for _ in 0..<10 { #expect(try text(system.path + "/f") == "kept") }
+    #expect(system.backing.loads == loads)
+  }
+
+  @Test func `an invalidation that waits for a slow read blocks nothing else`() throws {
+    let system = try MountedSystem()
+    try "old".write(toFile: system.path + "/slow", atomically: false, encoding: .utf8)
+    let (begun, opened) = (DispatchSemaphore(value: 0), DispatchSemaphore(value: 0))
+    // New content that nobody has read, so that the reader's load is held.
+    system.backing.writeExternally([UInt8]("1st".utf8), to: "slow", at: CoherenceTests.later)
+    system.refresh()
+    system.backing.holdNextLoad(begun: begun, opened: opened)
+    let reader = Process()
+    reader.executableURL = URL(fileURLWithPath: "/usr/bin/env")
+    reader.arguments = ["cat", system.path + "/slow"]
+    let output = Pipe()
+    reader.standardOutput = output
+    try reader.run()
+    begun.wait()
+    // As if the file were closed: the notifier's thread now waits for the page that the read holds.
+    let number = try Program.check(["stat", "-c", "%i", system.path + "/slow"]).text
+    let inode = InodeID(rawValue: try #require(UInt64(number)))
+    system.mount.invalidate([.inode(inode, isOpen: false)], volume: .single)
+    try Program.check(
+      ["timeout", "20", "sh", "-c", "echo x > other; cat other; mkdir d; mv other d/o; ls -l d"], in: system.path)
+    opened.signal()
+    reader.waitUntilExit()
+    #expect(try output.fileHandleForReading.readToEnd() == Data("1st".utf8))
+  }
+
+  @Test func `readers under a stream of changes see whole versions and never block`() throws {
+    let system = try MountedSystem()
+    func version(_ number: Int) -> [UInt8] { [UInt8](repeating: UInt8(number & 0xFF), count: 1 + number) }
+    system.backing.writeExternally(version(1), to: "f", at: Timestamp(seconds: 1))
+    system.refresh()
+    let reader = """
+      import os, sys, time
+      end = time.monotonic() + 60
+      while time.monotonic() < end:
+          fd = os.open(sys.argv[1], os.O_RDONLY)
+          data = b""
+          while True:
+              part = os.read(fd, 65536)
+              if not part: break
+              data += part
+          os.close(fd)
+          if len(set(data)) != 1 or (len(data) - 1) % 256 != data[0]: sys.exit(3)
+          if len(data) == 1 + 400: sys.exit(0)
+      sys.exit(4)
+      """
+    let path = system.path + "/f"
+    let script = system.scratch + "/reader.py"
+    try reader.write(toFile: script, atomically: false, encoding: .utf8)
+    let process = Process()
+    process.executableURL = URL(fileURLWithPath: "/usr/bin/env")
+    process.arguments = ["timeout", "90", "python3", script, path]
+    try process.run()
+    for number in 2...400 {
+      system.backing.writeExternally(version(number), to: "f", at: Timestamp(seconds: Int64(number)))
+      system.refresh()
+    }
+    process.waitUntilExit()
+    #expect(process.terminationStatus == 0)
+  }
+}
