@@ -28,6 +28,10 @@ let package = Package(
     .library(name: "SSHSignature", targets: ["SSHSignature"]),
     .library(name: "TarStream", targets: ["TarStream"]),
     .library(name: "VirtualFS", targets: ["VirtualFS"]),
+    .executable(name: "polykey", targets: ["polykey"]),
+  ],
+  dependencies: [
+    .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2")
   ],
   targets: [
     .systemLibrary(name: "CLibFuse3"),
@@ -44,6 +48,13 @@ let package = Package(
     layer("VirtualFS", imports: []),
     layer("Vault", imports: ["VirtualFS", "GitStore", "Age", "SSHSignature", "TarStream", "SecretMemory", "CLinux"]),
     layer("FuseMount", imports: ["FuseBridge", "VirtualFS"]),
+    .executableTarget(
+      name: "polykey",
+      dependencies: [
+        "FuseMount", "Vault", "VirtualFS", "GitStore", "Age", "SSHSignature", "TarStream", "SecretMemory", "CLinux",
+        .product(name: "ArgumentParser", package: "swift-argument-parser"),
+      ],
+      swiftSettings: settings),
     .target(name: "TestSupport", path: "Tests/TestSupport", swiftSettings: settings),
     tests(of: "SecretMemory"),
     tests(of: "Age", ["SecretMemory"]),
@@ -53,5 +64,6 @@ let package = Package(
     tests(of: "VirtualFS"),
     tests(of: "Vault", ["GitStore", "VirtualFS"]),
     tests(of: "FuseMount", ["VirtualFS"]),
+    .testTarget(name: "CommandTests", dependencies: ["TestSupport", "polykey"], swiftSettings: settings),
   ]
 )

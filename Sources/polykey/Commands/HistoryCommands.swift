@@ -1,0 +1,237 @@
+import ArgumentParser
+import GitStore
+import Vault
+import VirtualFS
+
+/// `polykey log`.
+struct LogVersions: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "log", abstract: "List the versions of a vault or of one secret, newest first, across renames.",
+    discussion: "Example: polykey log prod:db/password")
+
+  @OptionGroup var identity: IdentityOptions
+  @Argument(help: "VAULT or VAULT:PATH") var scope: Scope
+  @Option(name: [.customShort("n"), .long], help: "Stop after this many versions.") var limit: Int = .max
+  @Flag(help: "Print one JSON object a line.") var json = false
+
+  func run() throws {
+    guard limit > 0 else { return }
+    try explained(scope.secret?.text ?? "") {
+      let history = VersionHistory(of: try identity.keynode().openVault(scope.vault))
+      var count = 0
+      if let secret = scope.secret {
+        try history.walk(path: secret.path) { version throws(VaultError) in
+          show(version.version, [version.change])
+          count += 1
+          return count < limit
+        }
+        if count == 0 { throw Failure(.missing, "\(secret.text): no version has a secret of that path") }
+      } else {
+        try history.walk { version, changes throws(VaultError) in
+          show(version, changes)
+          count += 1
+          return count < limit
+        }
+      }
+    }
+  }
+
+  private func show(_ version: Version, _ changes: [ObjectChange]) {
+    if json {
+      Console.print(
+        JSON.object([
+          ("version", .string(version.commit.hex)), ("time", .string(Dates.iso(version.time))),
+          ("node", .string(version.node.text)), ("clock", .number(Int64(clamping: version.clock))),
+          ("changes", .list(changes.map { .string("\($0.letter) \($0.label)") })),
+        ]))
+    } else {
+      let head = "\(version.commit.hex.prefix(12))  \(Dates.local(version.time))  \(version.node.short)"
+      for change in changes { Console.print("\(head)  \(change.letter) \(change.label)") }
+      if changes.isEmpty { Console.print(head) }
+    }
+  }
+}
+
+/// `polykey show`.
+struct ShowVersion: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "show", abstract: "Print a secret as it was in a version.",
+    discussion: """
+      VERSION is a version of `polykey log`, or its first digits, or ~N for N versions of the secret back.
+
+      Example: polykey show prod:db/password@~1
+      """)
+
+  @OptionGroup var identity: IdentityOptions
+  @Argument(help: "VAULT:PATH@VERSION") var secret: VersionedAddress
+
+  func run() throws {
+    try explained(secret.address.text) {
+      let history = VersionHistory(of: try identity.keynode().openVault(secret.address.vault))
+      let node = try history.node(at: secret.address.path, version: secret.version)
+      guard case .regular = node.body else {
+        throw Failure(.failed, "\(secret.address.text): it was not a regular file in that version")
+      }
+      unsafe try history.content(of: node) { bytes throws(VaultError) in _ = unsafe Console.write(bytes, to: 1) }
+    }
+  }
+}
+
+/// `polykey diff`.
+struct DiffVersions: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "diff", abstract: "Compare two versions of a vault (which paths differ) or of a secret (which lines).",
+    discussion: "Example: polykey diff prod:app.conf ~1 ~0")
+
+  @OptionGroup var identity: IdentityOptions
+  @Argument(help: "VAULT or VAULT:PATH") var scope: Scope
+  @Argument(help: "The older VERSION.") var old: String
+  @Argument(help: "The newer VERSION.") var new: String
+  @Flag(help: "Of a vault, print one JSON object a line.") var json = false
+
+  func run() throws {
+    try explained(scope.secret?.text ?? "") {
+      let history = VersionHistory(of: try identity.keynode().openVault(scope.vault))
+      guard let secret = scope.secret else {
+        let changes = try history.differences(
+          from: try history.version(named: old), to: try history.version(named: new))
+        for change in changes {
+          Console.print(
+            json
+              ? JSON.object([("change", .string(change.letter)), ("path", change.path.map { .text($0) } ?? .null)])
+              : "\(change.letter) \(change.label)")
+        }
+        return
+      }
+      try TextDifference.show(
+        old: try text(history, secret.path, old), new: try text(history, secret.path, new), labels: (old, new))
+    }
+  }
+
+  private func text(_ history: VersionHistory, _ path: [UInt8], _ version: String) throws -> Block {
+    let node = try history.node(at: path, version: version)
+    guard case .regular(let content) = node.body, content.size <= Int64(FileContent.partSize) else {
+      throw Failure(.failed, "only regular files of at most 1 MiB are compared line by line")
+    }
+    var block = unsafe Block(count: 0) { _ in }
+    unsafe try history.content(of: node) { bytes throws(VaultError) in
+      block = unsafe Block(count: bytes.count) { unsafe $0.copyMemory(from: bytes) }
+    }
+    return block
+  }
+}
+
+/// `polykey restore`.
+struct RestoreVersion: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "restore",
+    abstract: "Make an earlier version of a secret the newest one; nothing of the history is lost.",
+    discussion: "Example: polykey restore prod:db/password@~1")
+
+  @OptionGroup var identity: IdentityOptions
+  @Argument(help: "VAULT:PATH@VERSION") var secret: VersionedAddress
+
+  func run() throws {
+    let address = secret.address
+    guard let name = address.names.last else { return }
+    try explained(address.text) {
+      let local = try LocalFileSystem(address.vault, of: try identity.keynode())
+      let history = VersionHistory(of: local.vault)
+      let node = try history.node(at: address.path, version: secret.version)
+      let parent = try local.makeDirectories(address.names.dropLast()).inode
+      switch node.body {
+      case .regular:
+        unsafe try local.write(name, in: parent, mode: node.mode, like: node) { feed in
+          var failure: (any Error)?
+          unsafe try history.content(of: node) { bytes throws(VaultError) in
+            do { if failure == nil { try unsafe feed(bytes) } } catch { failure = error }
+          }
+          if let failure { throw failure }
+        }
+      case .symbolicLink(let target):
+        if try local.findIfAny(address.names) != nil { try local.remove(name, in: parent) }
+        try local.makeSymbolicLink(name, in: parent, target: target)
+      case .directory:
+        if try local.findIfAny(address.names) == nil { _ = try local.makeDirectory(name, in: parent, mode: node.mode) }
+        try local.imitate(node, try local.find(address.names).inode)
+      case .fifo, .characterDevice, .blockDevice:
+        throw Failure(.failed, "\(address.text): it was no file, directory or symbolic link in that version")
+      }
+      try local.finish()
+    }
+  }
+}
+
+/// `polykey verify`.
+struct Verify: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    abstract: "Verify every commit, signature and object of a vault; exits 6 if anything is wrong.",
+    discussion: "Example: polykey verify prod")
+
+  @OptionGroup var identity: IdentityOptions
+  @Argument(help: "The vault.") var vault: String
+  @Flag(help: "Print one JSON object a finding.") var json = false
+
+  func run() throws {
+    var findings = 0
+    let summary = try explained {
+      try identity.keynode().openVault(try VaultName(vault)).verify { finding in
+        findings += 1
+        show(finding)
+      }
+    }
+    Console.tell("\(summary.commits) commits, \(summary.objects) objects, \(summary.bytes) bytes read")
+    if findings > 0 {
+      throw Failure(
+        .damaged,
+        "\(findings) \(findings == 1 ? "thing is" : "things are") damaged: take them from a backup or an earlier version"
+      )
+    }
+    Console.tell("all is well")
+  }
+
+  private func show(_ finding: Finding) {
+    let subject: String
+    let path: [UInt8]?
+    switch finding.subject {
+    case .commit(let name): (subject, path) = ("commit \(name.hex)", nil)
+    case .secret(let object, let known):
+      path = known
+      subject =
+        known.map { "\(vault):\(String(decoding: $0, as: UTF8.self))" }
+        ?? "secret of unknown name, object \(object.hex)"
+    }
+    let reason = Failure(finding.reason).sentence
+    if json {
+      Console.print(
+        JSON.object([
+          ("subject", .string(subject)), ("path", path.map { .text($0) } ?? .null),
+          ("version", .string(finding.commit.hex)), ("reason", .string(reason)),
+        ]))
+    } else {
+      Console.print("\(subject): \(reason)")
+    }
+  }
+}
+
+extension ObjectChange {
+  /// A added, M modified, R renamed, D removed.
+  var letter: String {
+    switch (old, new) {
+    case (nil, _): "A"
+    case (_, nil): "D"
+    case (let old?, let new?): old.paths == new.paths ? "M" : "R"
+    }
+  }
+
+  /// The path, or both of a renamed secret.
+  var label: String {
+    if isDamaged, path == nil { return "(damaged object \(object.hex.prefix(8)))" }
+    func text(_ path: [UInt8]?) -> String {
+      guard let path else { return "" }
+      return path.isEmpty ? "." : String(decoding: path, as: UTF8.self)
+    }
+    if letter == "R", old?.paths.first != new?.paths.first { return "\(text(old?.paths.first)) -> \(text(path))" }
+    return text(path)
+  }
+}

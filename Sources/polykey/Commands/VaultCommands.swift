@@ -1,0 +1,77 @@
+import ArgumentParser
+import Vault
+
+/// `polykey vault`.
+struct VaultCommand: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "vault", abstract: "Make, list, rename and remove vaults.",
+    subcommands: [Create.self, ListVaults.self, Rename.self, RemoveVault.self])
+
+  struct Create: ParsableCommand {
+    static let configuration = CommandConfiguration(
+      abstract: "Make a vault of which this keynode is the owner.",
+      discussion: "A mount of all vaults shows it at once.\n\nExample: polykey vault create prod")
+
+    @OptionGroup var identity: IdentityOptions
+    @Argument(help: "The vault's name on this machine.") var name: String
+
+    func run() throws {
+      _ = try explained { try identity.keynode().createVault(try VaultName(name)) }
+    }
+  }
+
+  struct ListVaults: ParsableCommand {
+    static let configuration = CommandConfiguration(
+      commandName: "list", abstract: "List this keynode's vaults.", discussion: "Example: polykey vault list --json")
+
+    @Flag(help: "Print one JSON object a line.") var json = false
+
+    func run() throws {
+      let paths = try IdentityOptions.paths()
+      try explained {
+        guard Keynode.exists(at: paths) else { throw VaultError.keynodeMissing(path: paths.home) }
+        for vault in try Keynode.vaults(at: paths) {
+          let repository = paths.repository(of: vault)
+          Console.print(
+            json ? JSON.object([("vault", .string(vault.text)), ("repository", .string(repository))]) : vault.text)
+        }
+      }
+    }
+  }
+
+  struct Rename: ParsableCommand {
+    static let configuration = CommandConfiguration(
+      abstract: "Give a vault another name on this machine; it must not be mounted.",
+      discussion: "Example: polykey vault rename prod production")
+
+    @OptionGroup var identity: IdentityOptions
+    @Argument(help: "The vault.") var name: String
+    @Argument(help: "Its new name.") var newName: String
+
+    func run() throws {
+      try explained { try identity.keynode().renameVault(try VaultName(name), to: try VaultName(newName)) }
+    }
+  }
+
+  struct RemoveVault: ParsableCommand {
+    static let configuration = CommandConfiguration(
+      commandName: "remove", abstract: "Delete a vault and all its versions from this machine; it must not be mounted.",
+      discussion: "Example: polykey vault remove old --yes")
+
+    @OptionGroup var identity: IdentityOptions
+    @Argument(help: "The vault.") var name: String
+    @Flag(help: "Do not ask.") var yes = false
+
+    func run() throws {
+      try explained {
+        let name = try VaultName(name)
+        if !yes {
+          guard Console.hasTerminal else { throw Failure(.usage, "give --yes to delete a vault without being asked") }
+          Console.tell("This deletes the vault with all its versions from this machine. Type its name to go on:")
+          guard readLine() == name.text else { throw Failure(.failed, "that is not its name: nothing was deleted") }
+        }
+        try identity.keynode().removeVault(name)
+      }
+    }
+  }
+}

@@ -1,0 +1,17 @@
+import Glibc
+import VirtualFS
+
+/// The options that every file system of this program has.
+enum FileSystemOptions {
+  static func standard(readOnly: Bool = false) -> Options {
+    var options = Options()
+    options.isReadOnly = readOnly
+    options.isEphemeral = { NamePatterns.ephemeral.contains($0.bytes) }
+    options.isProvisional = { NamePatterns.provisional.contains($0.bytes) }
+    options.rootOwner = getuid()
+    options.rootGroup = getgid()
+    // Numeric owners mean nothing on another machine; root alone presents, and may change, the stored ones.
+    if getuid() != 0 { options.presentedOwner = (user: getuid(), group: getgid()) }
+    return options
+  }
+}

@@ -1,0 +1,161 @@
+import FuseMount
+import GitStore
+import Glibc
+import Synchronization
+import Vault
+import VirtualFS
+
+/// A mount's whole life in this process: opens the vaults, serves them until unmounted, and puts all on disk.
+final class MountService: Sendable {
+  private let request: MountRequest
+  private let keynode: Keynode
+  private let mounted = Mutex<[MountedVault]>([])
+  private let mount = Mutex<Mount?>(nil)
+
+  /// Serves `request` until it is unmounted; calls `ready` once the mount is there.
+  ///
+  /// `ready` is told, a sentence each, of vaults that cannot be shown beside the others.
+  static func run(_ request: MountRequest, keynode: Keynode, ready: ([String]) -> Void) throws {
+    let service = MountService(request, keynode)
+    try service.run(ready: ready)
+  }
+
+  private init(_ request: MountRequest, _ keynode: Keynode) {
+    self.request = request
+    self.keynode = keynode
+  }
+
+  private func run(ready: ([String]) -> Void) throws {
+    let signals = SignalThread.block()
+    setsid()
+    unsafe chdir("/")
+    let record = try MountRecord.leave(
+      directory: request.directory, vault: request.vault?.text, at: keynode.paths)
+    defer { record.remove() }
+    let (vaults, missing) = try explained { try openVaults() }
+    let mount = try start(vaults)
+    self.mount.withLock { $0 = mount }
+    mounted.withLock { $0 = vaults }
+    signals.onSignal { mount.requestUnmount() }
+    let watcher = try RepositoryWatcher(
+      vaults: request.vault == nil ? keynode.paths.vaults : nil, changed: { [self] in refresh($0) },
+      vaultsChanged: { [self] in findVaults() })
+    for vault in vaults { try watcher.watch(vault.vault) }
+    self.watcher.withLock { $0 = watcher }
+    watcher.start()
+    // What was committed before the watch was set.
+    for vault in vaults { vault.refresh() }
+    let maintenance = try Maintenance { [self] in mounted.withLock { $0.map(\.vault) } }
+    if !request.options.readOnly { maintenance.start() }
+    ready(missing)
+    let outcome = Result { try mount.run() }
+    watcher.stop()
+    maintenance.stop()
+    for vault in mounted.withLock({ $0 }) { vault.finish() }
+    if case .failure(let error) = outcome { throw Failure(.mount, "\(request.directory): \(error)") }
+  }
+
+  private let watcher = Mutex<RepositoryWatcher?>(nil)
+
+  /// Opens what is to be shown; one damaged vault does not keep the others away, but fails if it is alone.
+  private func openVaults() throws -> (vaults: [MountedVault], missing: [String]) {
+    let names = if let vault = request.vault { [vault] } else { try Keynode.vaults(at: keynode.paths) }
+    var vaults: [MountedVault] = []
+    var missing: [String] = []
+    var failure: VaultError?
+    for name in names {
+      do {
+        vaults.append(try MountedVault(name, of: keynode, options: request.options, service: self))
+      } catch let error as VaultError {
+        failure = error
+        missing.append("the vault \(name.text) is not mounted: \(Failure(error).sentence)")
+      }
+    }
+    if let failure, vaults.isEmpty { throw failure }
+    return (vaults, missing)
+  }
+
+  private func start(_ vaults: [MountedVault]) throws -> Mount {
+    do {
+      if let vault = vaults.first, request.vault != nil {
+        return try Mount(at: request.directory, layout: .single(vault.fileSystem), options: request.options)
+      }
+      return try Mount(
+        at: request.directory, layout: .directory(vaults.map { Volume(name: $0.nameBytes, fileSystem: $0.fileSystem) }),
+        options: request.options)
+    } catch {
+      throw Failure(.mount, "\(request.directory): \(error)")
+    }
+  }
+
+  /// Shows what another process committed to a vault.
+  private func refresh(_ vault: String) {
+    mounted.withLock { $0 }.first { $0.vault.name.text == vault }?.refresh()
+  }
+
+  /// Takes up vaults that were made, and lets go of ones that were removed, while all are mounted.
+  private func findVaults() {
+    guard let mount = mount.withLock({ $0 }), let names = try? Keynode.vaults(at: keynode.paths) else { return }
+    let known = mounted.withLock { $0.map(\.vault.name) }
+    for name in names where !known.contains(name) {
+      do {
+        let vault = try MountedVault(name, of: keynode, options: request.options, service: self)
+        _ = try mount.add(Volume(name: vault.nameBytes, fileSystem: vault.fileSystem))
+        mounted.withLock { $0.append(vault) }
+        try watcher.withLock { $0 }?.watch(vault.vault)
+        vault.refresh()
+      } catch let error as VaultError {
+        Console.complain("a new vault is not mounted: \(Failure(error).sentence)")
+      } catch {
+        Console.complain("a new vault is not mounted: \(error)")
+      }
+    }
+  }
+
+  /// Passes on what became stale in the kernel's caches.
+  func invalidate(_ stale: [Invalidation], of vault: VaultName) {
+    guard let mount = mount.withLock({ $0 }) else { return }
+    let volume = request.vault == nil ? mount.volume(named: [UInt8](vault.text.utf8)) : .single
+    if let volume { mount.invalidate(stale, volume: volume) }
+  }
+}
+
+/// One vault while it is mounted.
+final class MountedVault: Sendable {
+  let vault: Vault
+  let fileSystem: VirtualFileSystem
+  private let backing: VaultBacking
+  private let lock: MountLock
+
+  init(_ name: VaultName, of keynode: Keynode, options: MountOptions, service: MountService) throws {
+    let vault = try keynode.openVault(name)
+    lock = try MountLock(repository: keynode.paths.repository(of: name))
+    backing = try VaultBacking(vault)
+    fileSystem = VirtualFileSystem(
+      backing: backing, options: FileSystemOptions.standard(readOnly: options.readOnly), now: Clocks.now,
+      monotonic: Clocks.monotonic,
+      invalidate: { [weak service] in service?.invalidate($0, of: name) })
+    fileSystem.populate(try backing.nodes())
+    if !options.readOnly { vault.prepareForWriting() }
+    self.vault = vault
+  }
+
+  var nameBytes: [UInt8] { [UInt8](vault.name.text.utf8) }
+
+  func refresh() {
+    guard backing.isBehind else { return }
+    fileSystem.refresh { result in
+      if case .failure(let error) = result { Console.complain("an outside change is not shown: \(error.sentence)") }
+    }
+  }
+
+  /// After the mount is gone: nothing changes any more.
+  func finish() {
+    do {
+      try vault.finish()
+    } catch {
+      Console.complain("\(Failure(error).sentence)")
+    }
+    lock.release()
+  }
+}

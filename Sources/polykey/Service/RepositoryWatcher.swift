@@ -1,0 +1,128 @@
+import CLinux
+import GitStore
+import Glibc
+import Synchronization
+import Vault
+
+/// Watches, by inotify(7), the branches of mounted vaults and the folder of vaults for what other processes do.
+final class RepositoryWatcher: Sendable {
+  private let descriptor: Int32
+  private let wakeUp: Int32
+  private let watches = Mutex<[Int32: Watched]>([:])
+  private let vaultsWatch: Int32?
+
+  /// A vault's branches.
+  private struct Watched {
+    let vault: String
+    let directory: String
+  }
+
+  private let changed: @Sendable (String) -> Void
+  private let vaultsChanged: @Sendable () -> Void
+
+  /// Watches the folder `vaults`, in which vaults appear, if that matters.
+  ///
+  /// `changed` is told the name of a vault of which a branch moved.
+  init(
+    vaults: String?, changed: @escaping @Sendable (String) -> Void, vaultsChanged: @escaping @Sendable () -> Void
+  ) throws {
+    descriptor = inotify_init1(Int32(IN_CLOEXEC))
+    wakeUp = clinux_event()
+    guard descriptor >= 0, wakeUp >= 0 else {
+      throw Failure(.mount, "cannot watch for changes: \(ErrorNumber.text(errno)); raise fs.inotify.max_user_instances")
+    }
+    self.changed = changed
+    self.vaultsChanged = vaultsChanged
+    vaultsWatch = if let vaults { try Self.add(vaults, to: descriptor) } else { nil }
+  }
+
+  deinit {
+    close(descriptor)
+    close(wakeUp)
+  }
+
+  /// Watches one more vault.
+  func watch(_ vault: Vault) throws {
+    let directory = "\(vault.repository.path)/refs/heads/nodes"
+    remember(try Self.add(directory, to: descriptor), of: vault.name.text, directory)
+  }
+
+  private func remember(_ watch: Int32, of vault: String, _ directory: String) {
+    watches.withLock { $0[watch] = Watched(vault: vault, directory: directory) }
+  }
+
+  private static func add(_ directory: String, to descriptor: Int32) throws -> Int32 {
+    unsafe mkdir(directory, 0o700)
+    let watch = unsafe inotify_add_watch(descriptor, directory, UInt32(IN_MOVED_TO))
+    guard watch >= 0 else {
+      throw Failure(.mount, "cannot watch for changes: \(ErrorNumber.text(errno)); raise fs.inotify.max_user_watches")
+    }
+    return watch
+  }
+
+  /// Begins to call back, from a thread of its own.
+  func start() { BackgroundThread.start { [self] in run() } }
+
+  /// Ends the thread; a call that is under way goes on.
+  func stop() {
+    var one: UInt64 = 1
+    _ = unsafe write(wakeUp, &one, 8)
+  }
+
+  private func run() {
+    var buffer = [UInt8](repeating: 0, count: 65_536)
+    while true {
+      var polled = [
+        pollfd(fd: descriptor, events: Int16(POLLIN), revents: 0),
+        pollfd(fd: wakeUp, events: Int16(POLLIN), revents: 0),
+      ]
+      guard unsafe poll(&polled, 2, -1) >= 0 || errno == EINTR else { return }
+      if polled[1].revents != 0 { return }
+      let count = unsafe buffer.withUnsafeMutableBytes { unsafe read(descriptor, $0.baseAddress, $0.count) }
+      guard count > 0 else { continue }
+      var vaults: Swift.Set<String> = []
+      var folderChanged = false
+      for (watch, isGone) in events(in: buffer[..<count]) {
+        if isGone { watchAgain(watch) }
+        // -1 is an overflow of the queue: anything may have changed.
+        if watch == -1 {
+          vaults.formUnion(watches.withLock { $0.values.map(\.vault) })
+          folderChanged = true
+        } else if watch == vaultsWatch {
+          folderChanged = true
+        } else if let watched = watches.withLock({ $0[watch] }) {
+          vaults.insert(watched.vault)
+        }
+      }
+      vaults.forEach(changed)
+      if folderChanged { vaultsChanged() }
+      // Our own commits move branches too: a look for each would cost a busy writer more than it is worth.
+      var stopping = [pollfd(fd: wakeUp, events: Int16(POLLIN), revents: 0)]
+      if unsafe poll(&stopping, 1, 2) > 0 { return }
+    }
+  }
+
+  /// `git gc` removes directories that it has emptied, and with them our watch.
+  private func watchAgain(_ watch: Int32) {
+    guard let gone = watches.withLock({ $0.removeValue(forKey: watch) }) else { return }
+    guard let new = try? Self.add(gone.directory, to: descriptor) else {
+      return Console.complain("changes of others are not watched for any more: mount again")
+    }
+    remember(new, of: gone.vault, gone.directory)
+    changed(gone.vault)
+  }
+
+  /// The watch of each event, and whether that is its last: `struct inotify_event` is wd, mask, cookie, len (4 bytes each), then len bytes of name.
+  private func events(in bytes: ArraySlice<UInt8>) -> [(watch: Int32, isGone: Bool)] {
+    func word(_ offset: Int) -> UInt32 {
+      (0..<4).reduce(0) { $0 | UInt32(bytes[offset + $1]) << UInt32(8 * $1) }
+    }
+    var events: [(watch: Int32, isGone: Bool)] = []
+    var offset = 0
+    while offset + 16 <= bytes.count {
+      events.append((Int32(bitPattern: word(offset)), word(offset + 4) & UInt32(IN_IGNORED) != 0))
+      offset += 16 + Int(word(offset + 12))
+    }
+    return events
+  }
+}

@@ -1,0 +1,120 @@
+import Glibc
+import SecretMemory
+import Vault
+
+/// Standard streams and the terminal.
+enum Console {
+  /// Whether a person can be asked.
+  static var hasTerminal: Bool { isatty(0) == 1 && isatty(2) == 1 }
+
+  /// One sentence on stderr.
+  static func complain(_ sentence: String) { write([UInt8]("polykey: \(sentence)\n".utf8), to: 2) }
+
+  /// A line on stderr that is no error.
+  static func tell(_ line: String) { write([UInt8]("\(line)\n".utf8), to: 2) }
+
+  static func print(_ line: String) { write([UInt8]("\(line)\n".utf8), to: 1) }
+
+  /// Writes all of `bytes`; false if the reader is gone or the disk is full.
+  @discardableResult
+  static func write(_ bytes: [UInt8], to descriptor: Int32) -> Bool {
+    unsafe bytes.withUnsafeBytes { unsafe write($0, to: descriptor) }
+  }
+
+  @discardableResult
+  static func write(_ bytes: UnsafeRawBufferPointer, to descriptor: Int32) -> Bool {
+    var offset = 0
+    while offset < bytes.count {
+      let rest = unsafe UnsafeRawBufferPointer(rebasing: bytes[offset...])
+      let count = unsafe Glibc.write(descriptor, rest.baseAddress, rest.count)
+      if count < 0 {
+        if errno == EINTR { continue }
+        return false
+      }
+      offset += count
+    }
+    return true
+  }
+
+  /// Asks for a passphrase on the terminal, without echo.
+  static func passphrase(_ prompt: String) throws -> SecretText {
+    let terminal = unsafe open("/dev/tty", O_RDWR | O_CLOEXEC)
+    guard terminal >= 0 else { throw Failure(VaultError.passphraseNeeded) }
+    defer { close(terminal) }
+    var before = termios()
+    guard unsafe tcgetattr(terminal, &before) == 0 else {
+      throw Failure(.identity, "the terminal cannot hide what is typed: give --passphrase-file")
+    }
+    var silent = before
+    silent.c_lflag &= ~tcflag_t(ECHO)
+    unsafe tcsetattr(terminal, TCSAFLUSH, &silent)
+    defer { unsafe tcsetattr(terminal, TCSAFLUSH, &before) }
+    write([UInt8]("\(prompt): ".utf8), to: terminal)
+    let line = try readSecretLine(from: terminal)
+    write([0x0A], to: terminal)
+    return line
+  }
+
+  /// Reads a secret of at most 4,096 bytes up to the end of its first line.
+  static func readSecretLine(from descriptor: Int32) throws -> SecretText {
+    try readSecret(from: descriptor, limit: 4096, oneLine: true)
+  }
+
+  /// Reads a secret of at most `limit` bytes up to the end, or to the end of the first line; without a newline at its end.
+  static func readSecret(from descriptor: Int32, limit: Int, oneLine: Bool = false) throws -> SecretText {
+    var failure: Failure?
+    let text = try unsafe SecretText(limit: limit) { bytes in
+      var count = 0
+      reading: while true {
+        guard count < limit else {
+          failure = Failure(.identity, "that is too long for a passphrase or phrase")
+          return 0
+        }
+        // A line is read byte by byte, so that what follows it is left to others.
+        let got = unsafe read(descriptor, bytes.baseAddress.map { unsafe $0 + count }, oneLine ? 1 : limit - count)
+        if got < 0, errno == EINTR { continue }
+        if got < 0 {
+          failure = Failure(.failed, "cannot read the passphrase or phrase: \(ErrorNumber.text(errno))")
+          return 0
+        }
+        count += got
+        if got == 0 { break reading }
+        let last = unsafe bytes[count - 1]
+        if oneLine, last == 0x0A { break reading }
+      }
+      while count > 0, let last = unsafe bytes[..<count].last, last == 0x0A || last == 0x0D { count -= 1 }
+      return count
+    }
+    if let failure { throw failure }
+    return text
+  }
+
+  /// Reads all of stdin in pieces of at most 1 MiB.
+  static func readInput(_ body: (UnsafeRawBufferPointer) throws -> Void) throws {
+    let buffer = try WipedBuffer(uninitializedCount: 1 << 20)
+    while true {
+      var code: Int32 = 0
+      let count = unsafe buffer.withUnsafeMutableBytes { bytes in
+        let count = unsafe read(0, bytes.baseAddress, bytes.count)
+        code = errno
+        return count
+      }
+      if count < 0 {
+        if code == EINTR { continue }
+        throw Failure(.failed, "cannot read standard input: \(ErrorNumber.text(code))")
+      }
+      if count == 0 { return }
+      try unsafe buffer.withUnsafeBytes { try unsafe body(UnsafeRawBufferPointer(rebasing: $0[..<count])) }
+    }
+  }
+}
+
+/// Texts of errno values.
+enum ErrorNumber {
+  /// What strerror(3) says, in lower case.
+  static func text(_ code: Int32) -> String {
+    guard let text = unsafe strerror(code) else { return "error \(code)" }
+    let sentence = unsafe String(cString: text)
+    return sentence.prefix(1).lowercased() + sentence.dropFirst()
+  }
+}

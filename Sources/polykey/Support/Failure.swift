@@ -1,0 +1,122 @@
+import ArgumentParser
+import FuseMount
+import GitStore
+import Vault
+import VirtualFS
+
+/// A failure as the user meets it: one plain sentence that says what to do, and an exit status.
+struct Failure: Error {
+  /// The documented exit statuses; numbers are never used again for something else.
+  enum Status: Int32 {
+    case failed = 1
+    case missing = 3
+    case exists = 4
+    case identity = 5
+    case damaged = 6
+    case mount = 7
+    case noSpace = 8
+    case usage = 64
+  }
+
+  let status: Status
+  let sentence: String
+
+  init(_ status: Status, _ sentence: String) {
+    self.status = status
+    self.sentence = sentence
+  }
+}
+
+/// Runs `body` and turns what it throws into a ``Failure``.
+func explained<R>(_ what: String = "", _ body: () throws -> R) throws -> R {
+  do {
+    return try body()
+  } catch let error as VaultError {
+    throw Failure(error)
+  } catch let error as VFSError {
+    throw Failure(error, what)
+  }
+}
+
+extension Failure {
+  init(_ error: VaultError) {
+    switch error {
+    case .keynodeMissing(let path):
+      self.init(
+        .missing,
+        "there is no keynode at \(path): make one with `polykey init`, or get yours back with `polykey recover`")
+    case .keynodeExists(let path):
+      self.init(.exists, "there is a keynode at \(path) already; set POLYKEY_HOME to make another")
+    case .identityMalformed:
+      self.init(.identity, "the identity file is not an age identity: put back a copy, or use `polykey recover`")
+    case .passphraseNeeded:
+      self.init(
+        .identity,
+        "the identity is under a passphrase: run `polykey unlock` first, give --passphrase-file, or use a terminal")
+    case .wrongPassphrase: self.init(.identity, "that is not the passphrase of this identity")
+    case .phraseMalformed:
+      self.init(
+        .identity,
+        "that is not a recovery phrase: it has 24 words of the BIP39 English list; look for a wrong or missing word")
+    case .vaultNameInvalid:
+      self.init(
+        .usage,
+        "a vault's name has 1 to 100 letters, digits, dots, dashes or underscores, and starts with no dot or dash")
+    case .vaultMissing: self.init(.missing, "there is no vault of that name: see `polykey vault list`")
+    case .vaultExists: self.init(.exists, "there is a vault of that name already")
+    case .vaultMounted: self.init(.mount, "the vault is mounted on this machine already: see `polykey status`")
+    case .notAVault: self.init(.damaged, "that repository is not a Polykey vault")
+    case .formatUnsupported(let format):
+      self.init(.damaged, "the vault has format \(format), which is newer than this program's: install a newer polykey")
+    case .notAMember:
+      self.init(.identity, "this identity is not a member of the vault: use the identity that the vault was made with")
+    case .commitInvalid(let name, let flaw):
+      self.init(.damaged, "commit \(name.hex.prefix(12)) is not to be trusted (\(flaw.reason)): run `polykey verify`")
+    case .objectDamaged(let name):
+      self.init(.damaged, "object \(name.hex.prefix(12)) is damaged: run `polykey verify`, and take it from a backup")
+    case .unstorable:
+      self.init(.failed, "names and extended attributes are longer than a vault can hold: make them shorter")
+    case .versionMissing: self.init(.missing, "there is no such version: see `polykey log`")
+    case .versionAmbiguous: self.init(.usage, "more than one version starts with that: give more digits")
+    case .pathMissing: self.init(.missing, "there is no such secret in that version")
+    case .contended: self.init(.failed, "others kept changing the vault meanwhile: try again")
+    case .memoryUnavailable: self.init(.failed, "no locked memory can be had: raise `ulimit -l`")
+    case .io(let code): self.init(code == 28 ? .noSpace : .failed, "the keynode's files: \(ErrorNumber.text(code))")
+    case .repository(let error):
+      self.init(
+        error.isOutOfSpace ? .noSpace : error.isDamage ? .damaged : .failed,
+        error.isOutOfSpace
+          ? "no space left on the keynode's disk: earlier versions are intact"
+          : "the vault's repository: \(error.sentence)")
+    }
+  }
+
+  /// A failure at what the user named, such as "prod:db"; it was on the command line already.
+  init(_ error: VFSError, _ what: String) {
+    let status: Status
+    switch error.code {
+    case .notFound: status = .missing
+    case .exists, .notEmpty: status = .exists
+    case .corrupt: status = .damaged
+    case .noSpace: status = .noSpace
+    default: status = .failed
+    }
+    self.init(status, "\(what.isEmpty ? "" : "\(what): ")\(error.sentence)")
+  }
+}
+
+extension CommitFlaw {
+  var reason: String {
+    switch self {
+    case .message: "its message is malformed"
+    case .signatureMissing: "it is not signed"
+    case .signatureWrong: "its signature is wrong"
+    case .otherVault: "it was made for another vault"
+    case .notAMember: "its author may not write here"
+    case .clock: "its clock is wrong"
+    case .tree: "its tree has what a vault does not have"
+    case .parents: "its parents are wrong"
+    case .malformed: "it is malformed"
+    }
+  }
+}

@@ -1,0 +1,73 @@
+import GitStore
+import VirtualFS
+
+extension VFSError {
+  /// What a user is told.
+  var sentence: String {
+    switch code {
+    case .notFound: "no such file or directory"
+    case .exists: "exists already"
+    case .notDirectory: "not a directory"
+    case .isDirectory: "is a directory"
+    case .notEmpty: "the directory is not empty: give -r to remove all in it"
+    case .nameTooLong: "a name has at most 255 bytes, a path 4,096"
+    case .invalidArgument: "that cannot be done"
+    case .notPermitted: "not permitted"
+    case .accessDenied: "permission denied"
+    case .readOnly: "mounted read-only"
+    case .noSpace: "no space left on the keynode's disk: earlier versions are intact"
+    case .fileTooLarge: "larger than a vault's files may be"
+    case .tooManyLinks: "too many links"
+    case .crossDevice: "not in the same vault"
+    case .badHandle: "not open for that"
+    case .noAttribute: "no such attribute"
+    case .rangeTooSmall: "the buffer is too small"
+    case .argumentListTooLong: "names and attributes are too long to be stored"
+    case .noSuchOffset: "no such offset"
+    case .notSupported: "not supported"
+    case .busy: "in use"
+    case .textBusy: "being executed"
+    case .stale: "is gone"
+    case .outOfMemory: "no memory can be had"
+    case .corrupt: "damaged: run `polykey verify`, and take it from a backup or an earlier version"
+    case .io: "the keynode's disk failed"
+    }
+  }
+}
+
+extension GitError {
+  /// What a user is told.
+  var sentence: String {
+    switch self {
+    case .notARepository: "not a bare git repository"
+    case .unsupportedRepository: "it uses a git format that is not supported"
+    case .alreadyExists: "something is there already"
+    case .missing(let name): "object \(name.hex.prefix(12)) is missing: run `polykey verify`, and take it from a backup"
+    case .corrupt(let name): "object \(name.hex.prefix(12)) is damaged: run `polykey verify`, and take it from a backup"
+    case .wrongKind(let name, let found): "object \(name.hex.prefix(12)) is a \(found.word), which was not expected"
+    case .malformed(let kind): "a \(kind.word) is malformed"
+    case .invalidReferenceName, .malformedReference: "a branch is malformed"
+    case .referenceMoved: "a branch moved meanwhile: try again"
+    case .referenceLocked: "another program holds a branch's lock: try again"
+    case .outOfSpace: "no space left on the disk"
+    case .io(let code): ErrorNumber.text(code)
+    case .library(let code): "libgit2 failed (\(code))"
+    case .cancelled: "stopped"
+    }
+  }
+}
+
+extension FileKind {
+  /// One word for programs.
+  var word: String {
+    switch self {
+    case .regular: "file"
+    case .directory: "directory"
+    case .symbolicLink: "symlink"
+    case .fifo: "fifo"
+    case .socket: "socket"
+    case .characterDevice: "character-device"
+    case .blockDevice: "block-device"
+    }
+  }
+}

@@ -1,0 +1,80 @@
+import ArgumentParser
+import Glibc
+import SecretMemory
+import Vault
+
+/// How a command gets at the identity.
+struct IdentityOptions: ParsableArguments {
+  @Option(help: ArgumentHelp("Read the passphrase from the first line of a file.", valueName: "file"))
+  var passphraseFile: String?
+
+  @Option(help: .hidden)
+  var identityDescriptor: Int32?
+
+  static func paths() throws -> KeynodePaths {
+    guard let paths = KeynodePaths(environment: Environment.all) else {
+      throw Failure(.failed, "neither POLYKEY_HOME nor HOME is set to an absolute path")
+    }
+    return paths
+  }
+
+  /// Opens the keynode: the identity comes from a plain file, the kernel's keyring, or a passphrase, in this order.
+  func keynode() throws -> Keynode {
+    let paths = try IdentityOptions.paths()
+    return Keynode(at: paths, identity: try identity(at: paths))
+  }
+
+  func identity(at paths: KeynodePaths) throws -> Identity {
+    try explained {
+      if let identityDescriptor {
+        let secret = try Console.readSecret(from: identityDescriptor, limit: 4096)
+        close(identityDescriptor)
+        return try IdentityFile.parse(secret)
+      }
+      switch try IdentityFile.open(at: paths) {
+      case .plain(let identity): return identity
+      case .protected(let file):
+        if passphraseFile == nil, let identity = try KernelKeyring(paths).identity() { return identity }
+        return try file.identity(passphrase: try passphrase("Passphrase"))
+      }
+    }
+  }
+
+  /// The passphrase from --passphrase-file, $POLYKEY_PASSPHRASE_FILE or the terminal.
+  func passphrase(_ prompt: String) throws -> SecretText {
+    if let file = passphraseFile ?? Environment.all["POLYKEY_PASSPHRASE_FILE"] {
+      return try PassphraseFile.read(file)
+    }
+    return try Console.passphrase(prompt)
+  }
+}
+
+/// A file whose first line is a passphrase.
+enum PassphraseFile {
+  static func read(_ path: String) throws -> SecretText {
+    let descriptor = unsafe open(path, O_RDONLY | O_CLOEXEC)
+    guard descriptor >= 0 else {
+      throw Failure(.identity, "cannot read the passphrase file: \(ErrorNumber.text(errno))")
+    }
+    defer { close(descriptor) }
+    let passphrase = try Console.readSecretLine(from: descriptor)
+    guard passphrase.count > 0 else { throw Failure(.identity, "the passphrase file is empty") }
+    return passphrase
+  }
+}
+
+/// The process's environment.
+enum Environment {
+  static let all: [String: String] = {
+    var all: [String: String] = [:]
+    var next = unsafe environ
+    while let entry = unsafe next.pointee {
+      let text = unsafe String(cString: entry)
+      if let equals = text.firstIndex(of: "=") {
+        all[String(text[..<equals])] = String(text[text.index(after: equals)...])
+      }
+      unsafe next += 1
+    }
+    return all
+  }()
+}

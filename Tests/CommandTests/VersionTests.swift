@@ -1,0 +1,48 @@
+import TestSupport
+import Testing
+
+/// What `polykey log` tells of one secret is what its user did to it: a version for each completed write, and no others.
+@Suite("Versions of a secret") struct VersionTests {
+  @Test func `each of a hundred writes to ten secrets is a version of its own secret`() throws {
+    let installation = try Installation()
+    try installation.mount()
+    let counts = try installation.shell(
+      """
+      for round in 1 2 3 4 5 6 7 8 9 10; do for secret in a b c d e f g h i j; do
+        echo $secret $round > $secret; git -C "$REPOSITORY" rev-list --count main
+      done; done
+      """, environment: ["REPOSITORY": installation.repository()])
+    #expect(counts.text == (1...100).map(String.init).joined(separator: "\n"))
+    for secret in "abcdefghij" {
+      #expect(
+        try installation.versions(of: "\(secret)") == Array(repeating: "M \(secret)", count: 9) + ["A \(secret)"])
+      for back in 0..<10 {
+        #expect(try installation.polykey("show", "default:\(secret)@~\(back)").text == "\(secret) \(10 - back)")
+      }
+    }
+  }
+
+  /// What a program does to `secret`, which has one version, and the versions that it then has, newest first.
+  static let writes: [(program: String, versions: [String])] = [
+    ("echo more >> secret", ["M secret", "A secret"]),
+    ("echo new > new; mv new secret", ["R new -> secret", "A secret"]),
+    ("cp -p /etc/passwd secret", ["M secret", "A secret"]),
+    ("install -m 600 /etc/passwd secret", ["A secret", "D secret", "A secret"]),
+    ("truncate -s 3 secret", ["M secret", "A secret"]),
+    ("dd if=/etc/passwd of=secret bs=7 status=none", ["M secret", "A secret"]),
+    ("dd if=/etc/passwd of=secret bs=64 conv=fsync status=none", ["M secret", "A secret"]),
+    ("cat secret > /dev/null; test -f secret; ls -l > /dev/null", ["A secret"]),
+    ("mv secret other; mv other secret", ["R other -> secret", "R secret -> other", "A secret"]),
+    ("mkdir d; mv secret d; mv d/secret secret", ["R d/secret -> secret", "R secret -> d/secret", "A secret"]),
+    ("rm secret; echo again > secret", ["A secret", "D secret", "A secret"]),
+  ]
+
+  @Test(arguments: writes)
+  func `programs make the versions that their user means`(program: String, versions: [String]) throws {
+    let installation = try Installation()
+    try installation.mount()
+    try installation.shell("echo secret > secret")
+    try installation.shell(program)
+    #expect(try installation.versions(of: "secret") == versions)
+  }
+}
