@@ -76,7 +76,7 @@ install: build
 	@install -D -m 0755 "$$(swift build -c release --static-swift-stdlib --show-bin-path)/polykey" "$(DESTDIR)$(PREFIX)/bin/polykey"
 	echo "installed $(DESTDIR)$(PREFIX)/bin/polykey"
 
-lint:
+lint: packages
 	@swift format lint --strict --recursive Package.swift Sources Tests
 	swift build --build-tests $(SWIFT_FLAGS)
 	if git grep -nE 'try!|as!|fatalError\(|nonisolated\(unsafe\)' -- 'Sources/*.swift'; then echo "Error: banned calls"; exit 1; fi
