@@ -1,37 +1,14 @@
 internal import CLibGit2
 
-/// The bytes of a loose object's file: a zlib stream (RFC 1950) whose deflate blocks are all stored (RFC 1951, 3.2.4).
+/// The bytes of a loose object's file: a zlib stream, which we write as a ``StoredStream``.
 ///
 /// Not compressed, since most of what we write is encrypted and compressing the rest costs more than half a commit's time;
 /// consolidating compresses it. Every git reads this form.
 enum LooseFormat {
-  private static let blockLimit = 65_535
-
   /// The file's bytes for an object.
   static func encode(_ kind: ObjectKind, _ bytes: [UInt8]) -> [UInt8] {
-    let header = Array("\(kind.word) \(bytes.count)\0".utf8)
-    let total = header.count + bytes.count
-    let blocks = (total + blockLimit - 1) / blockLimit
     var file: [UInt8] = []
-    file.reserveCapacity(2 + 5 * blocks + total + 4)
-    // CMF: deflate, 32 KiB window. FLG: fastest, and the check bits that make the pair a multiple of 31.
-    file += [0x78, 0x01]
-    var offset = 0
-    while offset < total {
-      let length = min(blockLimit, total - offset)
-      let size = UInt16(length)
-      file.append(offset + length == total ? 1 : 0)
-      file += [UInt8(truncatingIfNeeded: size), UInt8(size >> 8), UInt8(truncatingIfNeeded: ~size), UInt8(~size >> 8)]
-      if offset == 0 {
-        file += header
-        file += bytes[..<(length - header.count)]
-      } else {
-        file += bytes[(offset - header.count)..<(offset - header.count + length)]
-      }
-      offset += length
-    }
-    let sum = adler(bytes, after: adler(header, after: 1))
-    for shift: UInt32 in [24, 16, 8, 0] { file.append(UInt8(truncatingIfNeeded: sum >> shift)) }
+    StoredStream.append(bytes, after: Array("\(kind.word) \(bytes.count)\0".utf8), to: &file)
     return file
   }
 
@@ -64,10 +41,5 @@ enum LooseFormat {
       }
     }
     return (bytes, isWhole)
-  }
-
-  private static func adler(_ bytes: [UInt8], after sum: UInt32) -> UInt32 {
-    // SAFETY: reads `count` bytes of a buffer that outlives the call.
-    unsafe bytes.withUnsafeBufferPointer { unsafe clibgit2_adler32(sum, $0.baseAddress, $0.count) }
   }
 }
