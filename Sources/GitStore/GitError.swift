@@ -26,6 +26,10 @@ package enum GitError: Error, Hashable {
   case referenceMoved(actual: Reference?)
   /// Another program holds the reference's lock file for longer than was waited.
   case referenceLocked
+  /// A stream that is no pack, or one that is cut, or whose deltas have no base.
+  case packMalformed
+  /// A pack that would cost more than is allowed.
+  case packTooLarge
   /// The disk or the user's quota is full.
   case outOfSpace
   /// A system call failed with this `errno`.

@@ -10,6 +10,13 @@ package struct NewObject: Sendable {
     self.bytes = bytes
     name = ObjectName.of(kind, bytes)
   }
+
+  /// An object whose name was computed.
+  init(kind: ObjectKind, bytes: [UInt8], name: ObjectName) {
+    self.kind = kind
+    self.bytes = bytes
+    self.name = name
+  }
 }
 
 /// What a completed write outlives.

@@ -110,9 +110,21 @@ package struct ObjectName: Hashable, Sendable, Comparable {
     (left.high, left.middle, left.low) < (right.high, right.middle, right.low)
   }
 
-  /// The name of an object of `kind` with the contents `bytes`; SHA-1 with collision detection, as git computes it.
+  /// The name of an object of `kind` with the contents `bytes`, which are our own; SHA-1 with collision detection, as git computes it.
   package static func of(_ kind: ObjectKind, _ bytes: UnsafeRawBufferPointer) -> ObjectName {
     precondition(libraryIsReady, "libgit2 cannot be initialised")
+    let name = unsafe checked(kind, bytes)
+    precondition(name != nil, "hashing fails for collisions only")
+    return name ?? .zero
+  }
+
+  /// The name of an object of `kind` with the contents `bytes`, whoever made them; nil if they were made to collide with others.
+  package static func checked(_ kind: ObjectKind, _ bytes: [UInt8]) -> ObjectName? {
+    unsafe bytes.withUnsafeBytes { buffer in unsafe checked(kind, buffer) }
+  }
+
+  private static func checked(_ kind: ObjectKind, _ bytes: UnsafeRawBufferPointer) -> ObjectName? {
+    guard libraryIsReady else { return nil }
     var identifier = git_oid()
     // `git_odb_hash` refuses a null pointer even for no bytes.
     let empty: [UInt8] = [0]
@@ -120,8 +132,7 @@ package struct ObjectName: Hashable, Sendable, Comparable {
     let status = unsafe empty.withUnsafeBytes { stand in
       unsafe git_odb_hash(&identifier, bytes.baseAddress ?? stand.baseAddress, bytes.count, kind.libraryType)
     }
-    precondition(status == 0, "hashing needs no resource but memory")
-    return ObjectName(identifier)
+    return status == 0 ? ObjectName(identifier) : nil
   }
 
   /// The name of an object of `kind` with the contents `bytes`.

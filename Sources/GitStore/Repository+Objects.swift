@@ -17,7 +17,7 @@ extension Repository {
     // An object that is gone from its file was packed meanwhile; a damaged one may have a sound copy in a pack.
     var failure = GitError.missing(name)
     if let file = try root.read(Self.loosePath(name)) {
-      if let object = LooseFormat.decode(file), ObjectName.of(object.kind, object.bytes) == name { return object }
+      if let object = LooseFormat.decode(file), ObjectName.checked(object.kind, object.bytes) == name { return object }
       failure = .corrupt(name)
     }
     do {
@@ -27,7 +27,7 @@ extension Repository {
     }
     // `git gc` may also have unpacked it since.
     if failure == .missing(name), let file = try root.read(Self.loosePath(name)), let object = LooseFormat.decode(file),
-      ObjectName.of(object.kind, object.bytes) == name
+      ObjectName.checked(object.kind, object.bytes) == name
     {
       return object
     }

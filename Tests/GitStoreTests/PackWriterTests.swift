@@ -16,7 +16,7 @@ import Testing
   /// The pack of `objects`, written by us.
   static func pack(_ objects: [(object: NewObject, base: DeltaBase?)]) throws -> [UInt8] {
     let output = Collected()
-    var writer = try PackStreamWriter(objectCount: objects.count) { (bytes) throws(GitError) in output.add(bytes) }
+    let writer = try PackStreamWriter(objectCount: objects.count) { (bytes) throws(GitError) in output.add(bytes) }
     for (object, base) in objects { try writer.add(object.kind, object.bytes, base: base) }
     try writer.finish()
     #expect(output.largest <= 65_536)
@@ -92,10 +92,32 @@ import Testing
     for (object, _) in objects { #expect(try repository.read(object.name, expecting: .tree) == object.bytes) }
   }
 
+  /// SHA-1 by our own code.
+  static func checksum(_ bytes: [UInt8]) -> [UInt8] {
+    var sum = Checksum()
+    sum.add(bytes)
+    return sum.finish().bytes
+  }
+
+  @Test func `checksums are sha1sum's`() throws {
+    var generator = SeededGenerator(seed: 24)
+    for count in [0, 1, 55, 56, 63, 64, 65, 119, 120, 128, 1000, 10_000] {
+      let bytes = generator.bytes(count)
+      var sum = Checksum()
+      var rest = bytes[...]
+      while !rest.isEmpty {
+        let part = rest.prefix(Int.random(in: 1...200, using: &generator))
+        sum.add(Array(part))
+        rest = rest.dropFirst(part.count)
+      }
+      #expect(try sum.finish().hex == Program.check(["sha1sum"], input: bytes).text.prefix(40))
+    }
+  }
+
   @Test func `what the sink throws ends the writing`() throws {
     var generator = SeededGenerator(seed: 23)
     let blob = generator.bytes(300_000)
-    var writer = try PackStreamWriter(objectCount: 1) { (_) throws(GitError) in throw .outOfSpace }
+    let writer = try PackStreamWriter(objectCount: 1) { (_) throws(GitError) in throw .outOfSpace }
     #expect(throws: GitError.outOfSpace) { try writer.add(.blob, blob) }
   }
 }

@@ -1,7 +1,9 @@
 /// SHA-1 of a stream of bytes (FIPS 180-4), for the checksums that end a pack and its index.
 ///
 /// Plain, as these find damage only: the names of objects come from ``ObjectName/of(_:_:)``, which detects collisions.
-struct Checksum {
+package struct Checksum {
+  package init() {}
+
   private static let blockSize = 64
 
   private var a: UInt32 = 0x6745_2301
@@ -14,7 +16,7 @@ struct Checksum {
   private var count: UInt64 = 0
 
   /// Adds `bytes`.
-  mutating func add(_ bytes: [UInt8]) { unsafe bytes.withUnsafeBytes { unsafe add($0) } }
+  package mutating func add(_ bytes: [UInt8]) { unsafe bytes.withUnsafeBytes { unsafe add($0) } }
 
   /// Adds `bytes`.
   mutating func add(_ bytes: UnsafeRawBufferPointer) {
@@ -35,7 +37,7 @@ struct Checksum {
   }
 
   /// The 20 bytes of the hash.
-  consuming func finish() -> ObjectName {
+  package consuming func finish() -> ObjectName {
     let bits = count * 8
     var padding: [UInt8] = [0x80]
     padding += [UInt8](repeating: 0, count: (2 * Self.blockSize - 9 - rest.count) % Self.blockSize)

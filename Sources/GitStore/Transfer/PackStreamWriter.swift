@@ -13,7 +13,7 @@ package struct DeltaBase: Sendable {
 ///
 /// Holds one object at a time, and at most 64 KiB that the sink has not got yet. A pack that names bases which are not in it is a thin
 /// one: git takes it with `index-pack --fix-thin`.
-package struct PackStreamWriter: ~Copyable {
+package final class PackStreamWriter {
   /// Takes the next bytes of the pack, 1...65,536.
   package typealias Sink = ([UInt8]) throws(GitError) -> Void
 
@@ -43,7 +43,7 @@ package struct PackStreamWriter: ~Copyable {
   /// Adds an object, as a delta against `base` if that takes less than half of its bytes.
   ///
   /// - Throws: What the sink throws; the pack cannot be continued then.
-  package mutating func add(_ kind: ObjectKind, _ bytes: [UInt8], base: DeltaBase? = nil) throws(GitError) {
+  package func add(_ kind: ObjectKind, _ bytes: [UInt8], base: DeltaBase? = nil) throws(GitError) {
     precondition(missing > 0, "the pack has all of its objects")
     missing -= 1
     try write(encoder.encode(kind, bytes, against: base.map { (.named($0.name), $0.bytes) }))
@@ -53,7 +53,7 @@ package struct PackStreamWriter: ~Copyable {
   ///
   /// - Throws: What the sink throws.
   @discardableResult
-  package consuming func finish() throws(GitError) -> ObjectName {
+  package func finish() throws(GitError) -> ObjectName {
     precondition(missing == 0, "the pack lacks objects")
     let sum = checksum.finish()
     buffer += sum.bytes
@@ -61,7 +61,7 @@ package struct PackStreamWriter: ~Copyable {
     return sum
   }
 
-  private mutating func write(_ bytes: [UInt8]) throws(GitError) {
+  private func write(_ bytes: [UInt8]) throws(GitError) {
     checksum.add(bytes)
     byteCount += bytes.count
     buffer += bytes
@@ -69,7 +69,7 @@ package struct PackStreamWriter: ~Copyable {
   }
 
   /// Passes on what is in the buffer until at most `limit` bytes are left.
-  private mutating func flush(downTo limit: Int) throws(GitError) {
+  private func flush(downTo limit: Int) throws(GitError) {
     guard buffer.count > limit else { return }
     var start = 0
     while buffer.count - start > limit {

@@ -49,6 +49,8 @@ extension GitError {
     case .invalidReferenceName, .malformedReference: "a branch is malformed"
     case .referenceMoved: "a branch moved meanwhile: try again"
     case .referenceLocked: "another program holds a branch's lock: try again"
+    case .packMalformed: "what was received is damaged"
+    case .packTooLarge: "what was received is larger than allowed"
     case .outOfSpace: "no space left on the disk"
     case .io(let code): ErrorNumber.text(code)
     case .library(let code): "libgit2 failed (\(code))"
