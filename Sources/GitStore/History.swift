@@ -10,15 +10,15 @@ package struct History {
     case allParents
   }
 
-  private let repository: Repository
+  private let source: any ObjectSource
   private let path: Path
   /// For first parents, what comes next; for all, children are listed before parents, the next one last.
   private var upcoming: [ObjectName] = []
   private var start: ObjectName?
   private var excluded: Set<ObjectName>
 
-  init(repository: Repository, from start: ObjectName, path: Path, excluding excluded: Set<ObjectName>) {
-    self.repository = repository
+  init(source: any ObjectSource, from start: ObjectName, path: Path, excluding excluded: Set<ObjectName>) {
+    self.source = source
     self.path = path
     self.start = start
     self.excluded = excluded
@@ -26,7 +26,7 @@ package struct History {
 
   /// The next commit; nil after the last.
   ///
-  /// - Throws: What ``Repository/commit(_:)`` throws, for a commit that is missing or damaged; the walk cannot go on after it.
+  /// - Throws: What ``ObjectSource/commit(_:)`` throws, for a commit that is missing or damaged; the walk cannot go on after it.
   package mutating func next() throws(GitError) -> (name: ObjectName, commit: CommitObject)? {
     if let start {
       self.start = nil
@@ -34,7 +34,7 @@ package struct History {
       upcoming = path == .firstParent ? [start] : try topological(from: start)
     }
     guard let name = upcoming.popLast() else { return nil }
-    let commit = try repository.commit(name)
+    let commit = try source.commit(name)
     if path == .firstParent, let parent = commit.parents.first, !excluded.contains(parent) { upcoming.append(parent) }
     return (name, commit)
   }
@@ -44,13 +44,13 @@ package struct History {
     var order: [ObjectName] = []
     var seen: Set<ObjectName> = [start]
     var stack: [(name: ObjectName, parents: ArraySlice<ObjectName>)] = [
-      (start, try repository.commit(start).parents[...])
+      (start, try source.commit(start).parents[...])
     ]
     while let top = stack.last {
       if let parent = top.parents.first {
         stack[stack.count - 1].parents.removeFirst()
         if !excluded.contains(parent), seen.insert(parent).inserted {
-          stack.append((parent, try repository.commit(parent).parents[...]))
+          stack.append((parent, try source.commit(parent).parents[...]))
         }
       } else {
         order.append(top.name)
@@ -61,14 +61,14 @@ package struct History {
   }
 }
 
-extension Repository {
+extension ObjectSource {
   /// Walks from the commit `start` towards the first, `start` included.
   ///
   /// The walk turns back at the `excluded` commits; for all that another commit reaches, pass its whole history.
   package func history(
     from start: ObjectName, following path: History.Path = .firstParent, excluding excluded: Set<ObjectName> = []
   ) -> History {
-    History(repository: self, from: start, path: path, excluding: excluded)
+    History(source: self, from: start, path: path, excluding: excluded)
   }
 
   /// Whether `ancestor` is `descendant` or one of the commits before it.

@@ -1,18 +1,10 @@
 internal import Glibc
 internal import Synchronization
 
-extension Repository {
-  /// The contents of the object `name`.
+extension Repository: ObjectSource {
+  /// The kind and contents of the object `name`.
   ///
-  /// - Throws: ``GitError/missing(_:)``, ``GitError/corrupt(_:)`` if the stored bytes have another name or cannot be decoded,
-  ///   ``GitError/wrongKind(_:found:)``.
-  package func read(_ name: ObjectName, expecting kind: ObjectKind) throws(GitError) -> [UInt8] {
-    let object = try read(name)
-    guard object.kind == kind else { throw .wrongKind(name, found: object.kind) }
-    return object.bytes
-  }
-
-  /// The kind and contents of the object `name`; errors as in ``read(_:expecting:)``.
+  /// - Throws: ``GitError/missing(_:)``, ``GitError/corrupt(_:)`` if the stored bytes have another name or cannot be decoded.
   package func read(_ name: ObjectName) throws(GitError) -> (kind: ObjectKind, bytes: [UInt8]) {
     // An object that is gone from its file was packed meanwhile; a damaged one may have a sound copy in a pack.
     var failure = GitError.missing(name)
@@ -33,17 +25,6 @@ extension Repository {
     }
     throw failure
   }
-
-  /// The tree `name`.
-  package func tree(_ name: ObjectName) throws(GitError) -> Tree { try Tree(parsing: read(name, expecting: .tree)) }
-
-  /// The commit `name`.
-  package func commit(_ name: ObjectName) throws(GitError) -> CommitObject {
-    try CommitObject(parsing: read(name, expecting: .commit))
-  }
-
-  /// Whether the object is in the repository; its contents are not verified.
-  package func contains(_ name: ObjectName) throws(GitError) -> Bool { try kindAndSize(name) != nil }
 
   /// The object's kind and its size in bytes, not verified; nil if it is not in the repository.
   package func kindAndSize(_ name: ObjectName) throws(GitError) -> (kind: ObjectKind, size: Int)? {
@@ -92,6 +73,13 @@ extension Repository {
     }
     if durability == .processCrash { pending.withLock { $0.objects += objects.lazy.map(\.name) } }
     return files
+  }
+
+  /// Makes the file at `path`, a loose object's, the object `name`; it counts as written with ``Durability/processCrash``.
+  func adopt(_ path: String, as name: ObjectName) throws(GitError) {
+    let target = Self.loosePath(name)
+    try rename(path, to: target, in: String(target.dropLast(39)))
+    pending.withLock { $0.objects.append(name) }
   }
 
   /// Waits until `files`, which hold `objects`, and their names are on the disk.

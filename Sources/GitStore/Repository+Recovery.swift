@@ -14,6 +14,7 @@ extension Repository {
       // Others are at work, perhaps with commits that only a sync of everything covers.
       pending.withLock { $0.everything = true }
     }
+    try IncomingDirectory.removeAbandoned(in: root)
     while flock(users.raw, LOCK_SH) != 0 {
       let code = errno
       guard code == EINTR else { throw GitError(errno: code) }

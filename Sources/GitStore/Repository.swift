@@ -7,7 +7,7 @@ internal import Synchronization
 ///
 /// Beside git's own files there is the directory `polykey`, which git ignores and which may be deleted while nobody has the
 /// repository open: `users` and `references` (lock files), `session`, `durable/`, `spare/` (see Repository+Recovery), `ready/`, `journal`, `staging/` and
-/// `superseded` (see Repository+Consolidation).
+/// `superseded` (see Repository+Consolidation), `incoming/` (see Quarantine).
 package final class Repository: Sendable {
   /// The repository's path, as given.
   package let path: String

@@ -8,7 +8,7 @@ package struct TreeDifference: Hashable, Sendable {
   package let new: TreeEntry?
 }
 
-extension Repository {
+extension ObjectSource {
   /// Calls `body` for each file that differs between two trees, in git's order; equal subtrees are not even read.
   ///
   /// Either tree may be nil for none, as before a first commit. Throws what reading and `body` throw.
