@@ -20,14 +20,13 @@ final class ObjectDatabase: Sendable {
     // SAFETY (Sendable): used by one thread at a time, under the mutex that holds it.
     let pointer: OpaquePointer
 
-    /// Opens the packs in the directory `path`, and its loose objects only if these are known to be sound.
-    init(objects path: String, withLoose: Bool = false) throws(GitError) {
+    /// Opens the packs in the directory `path`.
+    init(objects path: String) throws(GitError) {
       try requireLibrary()
       var opened: OpaquePointer?
-      var status = withLoose ? unsafe git_odb_open(&opened, path) : unsafe git_odb_new(&opened)
+      var status = unsafe git_odb_new(&opened)
       guard status == 0, let opened = unsafe opened else { throw .library(status) }
       unsafe pointer = opened
-      if withLoose { return }
       var backend: UnsafeMutablePointer<git_odb_backend>?
       status = unsafe git_odb_backend_pack(&backend, path)
       guard status == 0 else { throw .library(status) }
@@ -39,9 +38,10 @@ final class ObjectDatabase: Sendable {
     deinit { unsafe git_odb_free(pointer) }
   }
 
-  init(objects path: String) {
+  /// The packs in the directory `path`, opened when they are needed; `handles` is a power of two.
+  init(objects path: String, handles: Int = 4) {
     self.path = path
-    slots = (0..<4).map { _ in Slot() }
+    slots = (0..<handles).map { _ in Slot() }
   }
 
   /// Runs `body` with a handle; when it fails, once more with a fresh one, whose answer stands.

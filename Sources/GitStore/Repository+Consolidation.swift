@@ -44,7 +44,8 @@ extension Repository {
     guard let lock = try root.openFile("polykey/consolidation", O_RDWR | O_CREAT, mode: 0o644),
       flock(lock.raw, LOCK_EX | LOCK_NB) == 0
     else { return report }
-    defer { withExtendedLifetime(lock) {} }
+    // Not only closed: a child that was just forked has the descriptor too.
+    defer { flock(lock.raw, LOCK_UN) }
     try emptyStaging()
     let now = now ?? time(nil)
     report.retired = try retire(before: now - grace, shouldStop)
@@ -60,36 +61,25 @@ extension Repository {
     let packs = try PackSet(reading: root)
     let loose = try looseNames().filter { !packs.contains($0) }
     guard loose.count > limit else { return 0 }
-    var sound: [ObjectName] = []
-    for name in loose {
-      if shouldStop() { throw .cancelled }
-      // A damaged object stays where it is, and keeps nobody else from being packed.
-      if (try? read(name)) != nil { sound.append(name) }
-    }
-    guard !sound.isEmpty else { return 0 }
-    _ = try writePack(sound, shouldStop)
-    return sound.count
+    // A damaged object stays where it is, and keeps nobody else from being packed.
+    return try writePack(loose, skippingDamaged: true, shouldStop)?.count ?? 0
   }
 
-  /// Writes a pack durably into its place and returns its name without extension.
-  private func writePack(_ names: [ObjectName], _ shouldStop: @escaping @Sendable () -> Bool) throws(GitError) -> String
-  {
-    let handle = try ObjectDatabase.Handle(objects: path + "/objects", withLoose: true)
-    do {
-      try PackWriter.write(names, from: handle, into: "\(path)/\(Self.staging)", shouldStop: shouldStop)
+  /// Writes a pack durably into its place, and returns its name without extension and how many objects it has; nil for none.
+  private func writePack(
+    _ names: [ObjectName], skippingDamaged: Bool, _ shouldStop: @escaping @Sendable () -> Bool
+  ) throws(GitError) -> (name: String, count: Int)? {
+    let written: (name: String, count: Int)?
+    do throws(GitError) {
+      written = try stagePack(names, skippingDamaged: skippingDamaged, shouldStop)
     } catch {
-      try emptyStaging()
-      // libgit2 does not tell what failed; a disk with less room than a small pack takes is reason enough.
-      if case .library = error, let room = try? availableBytes(), room < 1 << 20 { throw .outOfSpace }
+      try? emptyStaging()
       throw error
     }
-    let files = try root.names(in: Self.staging)
-    guard let index = files.first(where: { $0.hasSuffix(".idx") }) else { throw .library(0) }
-    let name = String(index.dropLast(4))
-    if try root.status("\(PackSet.directory)/\(name).idx") != nil {
+    guard let (name, count) = written, try root.status("\(PackSet.directory)/\(name).idx") == nil else {
       // The same name is the same pack.
       try emptyStaging()
-      return name
+      return written
     }
     // The index last: it is what makes git see the pack.
     for suffix in [".pack", ".idx"] {
@@ -99,7 +89,18 @@ extension Repository {
       try root.rename("\(Self.staging)/\(name)\(suffix)", to: "\(PackSet.directory)/\(name)\(suffix)")
     }
     try syncing { () throws(GitError) in _ = try root.sync(PackSet.directory) }
-    return name
+    return (name, count)
+  }
+
+  private func stagePack(
+    _ names: [ObjectName], skippingDamaged: Bool, _ shouldStop: @escaping @Sendable () -> Bool
+  ) throws(GitError) -> (name: String, count: Int)? {
+    let writer = try PackFileWriter(in: root, directory: Self.staging, objectCount: names.count)
+    var assembly = PackAssembly(
+      from: UncachedSource(repository: self), to: writer, skipsDamaged: skippingDamaged, shouldStop: shouldStop)
+    try assembly.add(names)
+    if shouldStop() { throw .cancelled }
+    return writer.count > 0 ? (try writer.finish(), writer.count) : nil
   }
 
   private func merge(limit: Int, now: Int, _ shouldStop: @escaping @Sendable () -> Bool) throws(GitError) -> Int {
@@ -108,7 +109,7 @@ extension Repository {
     let candidates = PackSet.mergeable(packs.filter { !superseded.contains($0.name) }, sizeLimit: limit)
     guard candidates.count > 1, !packs.hasSharedIndex else { return 0 }
     let names = candidates.reduce(into: Set<ObjectName>()) { $0.formUnion($1.index.names) }
-    let merged = try writePack(names.sorted(), shouldStop)
+    guard let merged = try writePack(names.sorted(), skippingDamaged: false, shouldStop)?.name else { return 0 }
     for pack in candidates where pack.name != merged { superseded.since[pack.name] = now }
     superseded.since[merged] = nil
     try superseded.write(to: root)

@@ -6,6 +6,13 @@ extension Repository: ObjectSource {
   ///
   /// - Throws: ``GitError/missing(_:)``, ``GitError/corrupt(_:)`` if the stored bytes have another name or cannot be decoded.
   package func read(_ name: ObjectName) throws(GitError) -> (kind: ObjectKind, bytes: [UInt8]) {
+    try read(name, through: database)
+  }
+
+  /// The same, with packs read through `database`.
+  func read(
+    _ name: ObjectName, through database: ObjectDatabase
+  ) throws(GitError) -> (kind: ObjectKind, bytes: [UInt8]) {
     // An object that is gone from its file was packed meanwhile; a damaged one may have a sound copy in a pack.
     var failure = GitError.missing(name)
     if let file = try root.read(Self.loosePath(name)) {
@@ -28,6 +35,13 @@ extension Repository: ObjectSource {
 
   /// The object's kind and its size in bytes, not verified; nil if it is not in the repository.
   package func kindAndSize(_ name: ObjectName) throws(GitError) -> (kind: ObjectKind, size: Int)? {
+    try kindAndSize(name, through: database)
+  }
+
+  /// The same, with packs read through `database`.
+  func kindAndSize(
+    _ name: ObjectName, through database: ObjectDatabase
+  ) throws(GitError) -> (kind: ObjectKind, size: Int)? {
     if let file = try root.openFile(Self.loosePath(name), O_RDONLY) {
       var start = [UInt8](repeating: 0, count: 128)
       let count = unsafe start.withUnsafeMutableBytes { unsafe pread(file.raw, $0.baseAddress, $0.count, 0) }

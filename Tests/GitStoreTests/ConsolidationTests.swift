@@ -100,7 +100,19 @@ import Testing
     let path = "\(sample.path)/objects/\(bad.name.hex.prefix(2))/\(bad.name.hex.dropFirst(2))"
     try FileManager.default.removeItem(atPath: path)
     try Data().write(to: URL(fileURLWithPath: path))
+    // One that begins as an object does.
+    let cut = NewObject(kind: .tree, bytes: Tree.encode([TreeEntry(mode: .file, name: "a", object: bad.name)]))
+    try sample.repository.write([cut], durability: .processCrash)
+    try Program.check([
+      "truncate", "-s", "-5", "\(sample.path)/objects/\(cut.name.hex.prefix(2))/\(cut.name.hex.dropFirst(2))",
+    ])
     #expect(try sample.repository.consolidate(looseLimit: 0).packed == 20)
+    // The pack's count and checksum are those of what is in it.
+    let index = sample.directory("index")
+    try Program.check([
+      "sh", "-c",
+      "cd \(sample.path)/objects/pack && git verify-pack *.idx && git index-pack --strict -o \(index) *.pack",
+    ])
     #expect(try FileManager.default.contentsOfDirectory(atPath: staging).isEmpty)
     #expect(FileManager.default.fileExists(atPath: path))
   }

@@ -12,24 +12,10 @@ struct PackEntryEncoder {
     case before(Int)
   }
 
-  /// The entry of an object: a delta where a base is given and that is small, else whole.
+  /// The entry of a whole object.
   ///
   /// Blobs are not compressed, as most are ciphertext; the others are where it makes them smaller.
-  func encode(_ kind: ObjectKind, _ bytes: [UInt8], against base: (place: Base, bytes: [UInt8])? = nil) -> [UInt8] {
-    if let base, kind != .blob, let delta = Delta.make(from: base.bytes, to: bytes, below: bytes.count / 2) {
-      var entry: [UInt8] = []
-      switch base.place {
-      case .named(let name):
-        Self.appendHeader(PackEntryType.namedDelta, delta.count, to: &entry)
-        name.append(to: &entry)
-      case .before(let distance):
-        Self.appendHeader(PackEntryType.offsetDelta, delta.count, to: &entry)
-        Self.appendDistance(distance, to: &entry)
-      }
-      // Too small to gain by compression.
-      StoredStream.append(delta, to: &entry)
-      return entry
-    }
+  func encode(_ kind: ObjectKind, _ bytes: [UInt8]) -> [UInt8] {
     var entry: [UInt8] = []
     Self.appendHeader(PackEntryType(kind), bytes.count, to: &entry)
     if kind != .blob, let packed = deflater.compress(bytes, below: StoredStream.size(of: bytes.count)) {
@@ -37,6 +23,23 @@ struct PackEntryEncoder {
     } else {
       StoredStream.append(bytes, to: &entry)
     }
+    return entry
+  }
+
+  /// The entry of an object as changes of another of its kind; nil if that takes half of its bytes or more.
+  func delta(_ bytes: [UInt8], against base: (place: Base, bytes: [UInt8])) -> [UInt8]? {
+    guard let delta = Delta.make(from: base.bytes, to: bytes, below: bytes.count / 2) else { return nil }
+    var entry: [UInt8] = []
+    switch base.place {
+    case .named(let name):
+      Self.appendHeader(PackEntryType.namedDelta, delta.count, to: &entry)
+      name.append(to: &entry)
+    case .before(let distance):
+      Self.appendHeader(PackEntryType.offsetDelta, delta.count, to: &entry)
+      Self.appendDistance(distance, to: &entry)
+    }
+    // Names' bytes, which compression makes no smaller.
+    StoredStream.append(delta, to: &entry)
     return entry
   }
 

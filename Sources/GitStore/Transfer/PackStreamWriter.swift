@@ -40,13 +40,17 @@ package final class PackStreamWriter {
     checksum.add(buffer)
   }
 
-  /// Adds an object, as a delta against `base` if that takes less than half of its bytes.
+  /// Adds an object, a tree as a delta against `base` if that takes less than half of its bytes.
   ///
   /// - Throws: What the sink throws; the pack cannot be continued then.
   package func add(_ kind: ObjectKind, _ bytes: [UInt8], base: DeltaBase? = nil) throws(GitError) {
     precondition(missing > 0, "the pack has all of its objects")
     missing -= 1
-    try write(encoder.encode(kind, bytes, against: base.map { (.named($0.name), $0.bytes) }))
+    if kind == .tree, let base, let delta = encoder.delta(bytes, against: (.named(base.name), base.bytes)) {
+      try write(delta)
+    } else {
+      try write(encoder.encode(kind, bytes))
+    }
   }
 
   /// Ends the pack, which has all of its objects, and returns its checksum.
