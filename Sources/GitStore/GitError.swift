@@ -30,6 +30,10 @@ package enum GitError: Error, Hashable {
   case packMalformed
   /// A pack that would cost more than is allowed.
   case packTooLarge
+  /// A stream that is no git bundle, or whose header is damaged.
+  case bundleMalformed
+  /// A git bundle of another version, with other names than SHA-1, or with objects left out.
+  case bundleUnsupported
   /// The disk or the user's quota is full.
   case outOfSpace
   /// A system call failed with this `errno`.

@@ -97,7 +97,7 @@ struct PackAssembly {
   private mutating func addSubtrees(of tree: [UInt8], newer: [UInt8], depth: Int) throws(GitError) {
     // What lies deeper, which a vault has not, is written whole.
     guard depth < 32 else { return }
-    for change in TreeRows.changes(in: tree, from: newer) where trees.contains(change.object) {
+    for change in TreeRows.changes(in: tree, from: newer) where change.isDirectory && trees.contains(change.object) {
       var base: (name: ObjectName, bytes: [UInt8])?
       if let name = change.counterpart, writer.hasTree(name) {
         let bytes = if let object = recent[name] { object.bytes } else { try load(name)?.bytes }

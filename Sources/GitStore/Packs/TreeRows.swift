@@ -1,21 +1,24 @@
 /// Compares the rows of trees' bytes in place, as making a ``Tree`` of each would cost more than all the rest of packing it.
 enum TreeRows {
-  /// Subtrees of one tree that are not those of another.
+  /// A row of one tree that is not in another.
   struct Change {
     let object: ObjectName
-    /// The other tree's subtree of the same name.
+    let isDirectory: Bool
+    /// For a directory the other tree's one of the same name.
     let counterpart: ObjectName?
   }
 
   private struct Row {
     let isDirectory: Bool
+    /// Whether it is a commit of another repository (a gitlink).
+    let isLink: Bool
     /// The name's bytes; after them NUL and the 20 bytes of the object.
     let name: Range<Int>
     var object: Range<Int> { (name.upperBound + 1)..<end }
     var end: Int { name.upperBound + 1 + ObjectName.byteCount }
   }
 
-  /// The subtrees of `bytes` that are not in `other` under the same name, in order; what is no row ends the comparison.
+  /// The files and subtrees of `bytes` that are not in `other` under the same name, in order; what is no row ends the comparison.
   static func changes(in bytes: [UInt8], from other: [UInt8]) -> [Change] {
     unsafe bytes.withUnsafeBytes { mine in
       unsafe other.withUnsafeBytes { theirs in unsafe changes(mine, theirs) }
@@ -39,16 +42,16 @@ enum TreeRows {
         }
       }
       place = row.end
-      guard row.isDirectory else { continue }
-      if let counterpart, counterpart.isDirectory {
-        let old = unsafe UnsafeRawBufferPointer(rebasing: theirs[counterpart.object])
+      guard !row.isLink else { continue }
+      if let other = counterpart {
+        let old = unsafe UnsafeRawBufferPointer(rebasing: theirs[other.object])
         let isEqual = unsafe UnsafeRawBufferPointer(rebasing: mine[row.object]).elementsEqual(old)
-        if isEqual { continue }
-      } else {
-        counterpart = nil
+        if isEqual && row.isDirectory == other.isDirectory { continue }
+        if !row.isDirectory || !other.isDirectory { counterpart = nil }
       }
       guard let object = unsafe object(mine, row) else { continue }
-      changes.append(Change(object: object, counterpart: counterpart.flatMap { unsafe Self.object(theirs, $0) }))
+      let old = counterpart.flatMap { unsafe Self.object(theirs, $0) }
+      changes.append(Change(object: object, isDirectory: row.isDirectory, counterpart: old))
     }
     return changes
   }
@@ -60,7 +63,10 @@ enum TreeRows {
     place = name
     while place < bytes.count, unsafe bytes[place] != 0 { place += 1 }
     guard place + ObjectName.byteCount < bytes.count else { return nil }
-    return Row(isDirectory: unsafe bytes[start] == UInt8(ascii: "4"), name: name..<place)
+    let mode = unsafe bytes[start]
+    // 40000 is the only mode with a 4 first, 160000 the only one with 16.
+    let isLink = unsafe mode == UInt8(ascii: "1") && bytes[start + 1] == UInt8(ascii: "6")
+    return Row(isDirectory: mode == UInt8(ascii: "4"), isLink: isLink, name: name..<place)
   }
 
   private static func object(_ bytes: UnsafeRawBufferPointer, _ row: Row) -> ObjectName? {

@@ -51,6 +51,8 @@ extension GitError {
     case .referenceLocked: "another program holds a branch's lock: try again"
     case .packMalformed: "what was received is damaged"
     case .packTooLarge: "what was received is larger than allowed"
+    case .bundleMalformed: "not a git bundle, or a damaged one"
+    case .bundleUnsupported: "a kind of git bundle that is not supported: only SHA-1 and whole ones are"
     case .outOfSpace: "no space left on the disk"
     case .io(let code): ErrorNumber.text(code)
     case .library(let code): "libgit2 failed (\(code))"
