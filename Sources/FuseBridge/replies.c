@@ -21,9 +21,9 @@ static struct stat to_stat(const fb_attributes *a) {
   };
 }
 
-static struct fuse_entry_param to_entry(const fb_attributes *attributes, double timeout) {
+static struct fuse_entry_param to_entry(const fb_attributes *attributes, double timeout, double name_timeout) {
   return (struct fuse_entry_param){
-      .ino = attributes->inode, .attr = to_stat(attributes), .attr_timeout = timeout, .entry_timeout = timeout};
+      .ino = attributes->inode, .attr = to_stat(attributes), .attr_timeout = timeout, .entry_timeout = name_timeout};
 }
 
 static struct fuse_file_info to_file_info(uint64_t handle, uint32_t flags) {
@@ -33,21 +33,21 @@ static struct fuse_file_info to_file_info(uint64_t handle, uint32_t flags) {
 
 fb_caller fb_request_caller(fb_request *request) {
   const struct fuse_ctx *context = fuse_req_ctx(request);
-  return (fb_caller){context->uid, context->gid, context->umask};
+  return (fb_caller){context->uid, context->gid, context->umask, (uint32_t)context->pid};
 }
 
 void fb_reply_error(fb_request *request, int error) { fuse_reply_err(request, error); }
 
 void fb_reply_none(fb_request *request) { fuse_reply_none(request); }
 
-int fb_reply_entry(fb_request *request, const fb_attributes *attributes, double timeout) {
-  struct fuse_entry_param entry = to_entry(attributes, timeout);
+int fb_reply_entry(fb_request *request, const fb_attributes *attributes, double timeout, double name_timeout) {
+  struct fuse_entry_param entry = to_entry(attributes, timeout, name_timeout);
   return fuse_reply_entry(request, &entry);
 }
 
 int fb_reply_create(
     fb_request *request, const fb_attributes *attributes, double timeout, uint64_t handle, uint32_t open_flags) {
-  struct fuse_entry_param entry = to_entry(attributes, timeout);
+  struct fuse_entry_param entry = to_entry(attributes, timeout, timeout);
   struct fuse_file_info file = to_file_info(handle, open_flags);
   return fuse_reply_create(request, &entry, &file);
 }
@@ -116,7 +116,7 @@ size_t fb_add_entry_plus(
     fb_request *request, void *buffer, size_t room, const void *name, size_t name_length,
     const fb_attributes *attributes, int counts, double timeout, uint64_t next_offset) {
   struct name text = to_name(name, name_length);
-  struct fuse_entry_param entry = to_entry(attributes, timeout);
+  struct fuse_entry_param entry = to_entry(attributes, timeout, timeout);
   if (!counts) entry.ino = 0;
   size_t size = fuse_add_direntry_plus(request, buffer, room, text.text, &entry, (off_t)next_offset);
   return size <= room ? size : 0;

@@ -20,6 +20,8 @@ package final class Mount: Sendable {
   private let server: Server
   private let session: Session
   private let notifier: Notifier
+  /// Nil if the mount is read-only, where nothing can be repeated.
+  private let replayer: Replayer?
   private let ticker: Ticker
   /// Whether ``run()`` has taken over the duty to unmount.
   private let hasRun = Atomic(false)
@@ -38,7 +40,8 @@ package final class Mount: Sendable {
     self.directory = try MountPoint.prepare(directory, options: options)
     server = Server(volumes: volumes, kernelCache: options.kernelCache)
     session = try Session(server: server, options: options, at: self.directory)
-    notifier = Notifier(session: session)
+    replayer = options.readOnly ? nil : Replayer(server: server, session: session, at: self.directory)
+    notifier = Notifier(session: session, replayer: replayer)
     ticker = Ticker(volumes: volumes)
   }
 
@@ -56,10 +59,12 @@ package final class Mount: Sendable {
     do throws(MountError) {
       try session.start(threads: min(max(options.threads, 2), 64))
       try notifier.start()
+      try replayer?.start()
       try ticker.start()
       let isGone = session.wait()
       ticker.stop()
       notifier.stop()
+      replayer?.stop()
       if !isGone {
         // While requests are still served: dirty pages of mappings reach the file system.
         _ = unsafe fb_syncfs(directory)
@@ -67,6 +72,7 @@ package final class Mount: Sendable {
     } catch {
       ticker.stop()
       notifier.stop()
+      replayer?.stop()
       failure = error
     }
     session.stop()
@@ -109,9 +115,11 @@ package final class Mount: Sendable {
   /// The volume of this name; nil if there is none.
   package func volume(named name: [UInt8]) -> VolumeID? { volumes.volume(named: name) }
 
-  /// Makes the kernel forget what an external change made stale; returns at once, from any thread.
+  /// Makes the kernel forget what an external change made stale, and then tells those who watch with inotify; returns at
+  /// once, from any thread.
   package func invalidate(_ invalidations: [Invalidation], volume: VolumeID) {
-    notifier.post(invalidations.map { Notifier.Notice($0, of: volume) })
+    let notices = invalidations.map { Notifier.Notice($0, of: volume, isReplayed: replayer != nil) }
+    notifier.post(notices + [.replay(invalidations, volume)])
   }
 
   private func announce(_ name: [UInt8]) {

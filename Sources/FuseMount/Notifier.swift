@@ -12,6 +12,8 @@ final class Notifier: Sendable {
     case inode(UInt64, attributesOnly: Bool)
     case entry(parent: UInt64, name: [UInt8])
     case deleted(parent: UInt64, child: UInt64, name: [UInt8])
+    /// All before was told: watchers may hear of it.
+    case replay([Invalidation], VolumeID)
   }
 
   /// Guarded by `state`.
@@ -24,8 +26,12 @@ final class Notifier: Sendable {
   private let state = Mutex(State())
   private let arrived = DispatchSemaphore(value: 0)
   private let session: Session
+  private let replayer: Replayer?
 
-  init(session: Session) { self.session = session }
+  init(session: Session, replayer: Replayer?) {
+    self.session = session
+    self.replayer = replayer
+  }
 
   func start() throws(MountError) {
     let thread = try ServiceThread { [self] in run() }
@@ -66,21 +72,29 @@ final class Notifier: Sendable {
     case .inode(let node, let attributesOnly): session.notifyInode(node, attributesOnly: attributesOnly)
     case .entry(let parent, let name): session.notifyEntry(name, in: parent)
     case .deleted(let parent, let child, let name): session.notifyDeleted(name, of: child, in: parent)
+    case .replay(let invalidations, let volume): replayer?.post(invalidations, of: volume)
     }
   }
 }
 
 extension Notifier.Notice {
-  /// What the kernel must forget for `invalidation` of `volume`.
-  init(_ invalidation: Invalidation, of volume: VolumeID) {
+  /// What the kernel must forget for `invalidation` of `volume`, which watchers hear of by a replay if it `isReplayed`.
+  init(_ invalidation: Invalidation, of volume: VolumeID, isReplayed: Bool) {
     func node(_ inode: InodeID) -> UInt64 { VolumeTable.node(inode, of: volume) }
     switch invalidation {
     // The pages of an open file fall by themselves when its new time or size is seen; to drop them here could block
     // behind a read of it.
-    case .inode(let inode, let isOpen): self = .inode(node(inode), attributesOnly: isOpen)
-    case .entry(let parent, let name): self = .entry(parent: node(parent), name: name.bytes)
-    case .deleted(let parent, let child, let name):
-      self = .deleted(parent: node(parent), child: node(child), name: name.bytes)
+    case .inode(let inode, let aspect, let isOpen):
+      self = .inode(node(inode), attributesOnly: isOpen || aspect != .content)
+    case .entry(let change):
+      let (parent, name) = (node(change.parent), change.name.bytes)
+      // A removal that is replayed ends the watches of the inode when those of its directory have heard of it. What has
+      // made room for another is told here.
+      if let before = change.before, change.isGone, !isReplayed || change.after != nil {
+        self = .deleted(parent: parent, child: node(before.inode), name: name)
+      } else {
+        self = .entry(parent: parent, name: name)
+      }
     }
   }
 }

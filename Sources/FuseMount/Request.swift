@@ -19,6 +19,9 @@ struct Request: @unchecked Sendable {
     return Credentials(user: caller.user, group: caller.group)
   }
 
+  /// The thread that asks, by its number in this process's namespace; 0 if it is in another.
+  var thread: UInt32 { unsafe fb_request_caller(pointer).thread }
+
   func succeed() { unsafe fb_reply_error(pointer, 0) }
 
   func fail(_ error: VFSError) { unsafe fb_reply_error(pointer, error.errno) }
@@ -27,8 +30,10 @@ struct Request: @unchecked Sendable {
   func decline() { unsafe fb_reply_error(pointer, ENOSYS) }
 
   /// Returns whether the kernel took the entry, which then counts a lookup.
-  func reply(entry: fb_attributes, timeout: Double) -> Bool {
-    unsafe withUnsafePointer(to: entry) { unsafe fb_reply_entry(pointer, $0, timeout) } == 0
+  ///
+  /// `timeout` is that of its attributes, in seconds.
+  func reply(entry: fb_attributes, timeout: Double, nameTimeout: Double) -> Bool {
+    unsafe withUnsafePointer(to: entry) { unsafe fb_reply_entry(pointer, $0, timeout, nameTimeout) } == 0
   }
 
   /// Returns whether the kernel took the entry and the handle.

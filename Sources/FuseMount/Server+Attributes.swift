@@ -11,6 +11,7 @@ func fuseGetAttributes(_ context: UnsafeMutableRawPointer, _ request: OpaquePoin
     return
   }
   server.serve(request, at: inode) { place throws(VFSError) in
+    if server.stage.isActor(of: request) { return try server.replayAttributes(request, of: place) }
     let attributes = try place.fileSystem.attributes(of: place.inode)
     request.reply(attributes: place.wire(attributes), timeout: server.timeout)
   }
@@ -24,6 +25,7 @@ func fuseSetAttributes(
   let server = unsafe Server.of(context)
   let request = unsafe Request(request)
   server.serve(request, at: inode) { place throws(VFSError) in
+    if server.stage.isActor(of: request) { return try server.replayChange(request, of: place) }
     place.fileSystem.setAttributes(
       of: place.inode, unsafe AttributeChange(change.pointee),
       handle: unsafe handle.map { unsafe OpenFile(wire: $0.pointee).handle }, by: request.caller,

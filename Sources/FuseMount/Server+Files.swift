@@ -10,6 +10,7 @@ func fuseCreate(
 ) {
   let server = unsafe Server.of(context)
   let request = unsafe Request(request)
+  if server.stage.isActor(of: request) { return server.replayCreate(request, unsafe Spot(parent, text)) }
   server.serve(request, at: parent) { place throws(VFSError) in
     let options = OpenOptions(flags: flags)
     let (entry, handle) = try place.fileSystem.create(
@@ -31,6 +32,7 @@ func fuseCreate(
 func fuseOpen(_ context: UnsafeMutableRawPointer, _ request: OpaquePointer, _ inode: UInt64, _ flags: Int32) {
   let server = unsafe Server.of(context)
   let request = unsafe Request(request)
+  if server.stage.isActor(of: request) { return server.replayOpen(request, inode) }
   server.serve(request, at: inode) { place throws(VFSError) in
     let options = OpenOptions(flags: flags)
     let handle = try place.fileSystem.open(place.inode, options: options, by: request.caller)

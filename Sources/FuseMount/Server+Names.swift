@@ -8,6 +8,7 @@ func fuseLookup(
 ) {
   let server = unsafe Server.of(context)
   let request = unsafe Request(request)
+  if server.stage.isActor(of: request), server.replayLookup(request, unsafe Spot(parent, text)) { return }
   do throws(VFSError) {
     let name = try unsafe name(text)
     if server.volumes.isList(parent) {
@@ -15,14 +16,14 @@ func fuseLookup(
       // A volume's root is known to the kernel while the volume is mounted: it needs no count of lookups.
       let place = try server.volumes.place(of: VolumeTable.node(.root, of: id))
       let attributes = try place.fileSystem.attributes(of: .root)
-      _ = request.reply(entry: place.wire(attributes), timeout: server.timeout)
+      _ = request.reply(entry: place.wire(attributes), timeout: server.timeout, nameTimeout: server.timeout)
       return
     }
     let place = try server.volumes.place(of: parent)
     server.answer(request, try place.fileSystem.lookup(name, in: place.inode), of: place)
   } catch {
     if error.code == .notFound && server.timeout > 0 {
-      request.replyAbsent(timeout: server.timeout)
+      request.replyAbsent(timeout: server.stage.needsLookup(in: parent) ? 0 : server.timeout)
     } else {
       request.fail(error)
     }
@@ -47,6 +48,7 @@ func fuseMakeNode(
 ) {
   let server = unsafe Server.of(context)
   let request = unsafe Request(request)
+  if server.stage.isActor(of: request) { return server.replayMake(request, unsafe Spot(parent, text)) }
   server.serve(request, at: parent) { place throws(VFSError) in
     guard let kind = FileKind(mode: mode, major: major, minor: minor) else { throw VFSError(.invalidArgument) }
     let name = try unsafe name(text)
@@ -63,6 +65,7 @@ func fuseMakeDirectory(
 ) {
   let server = unsafe Server.of(context)
   let request = unsafe Request(request)
+  if server.stage.isActor(of: request) { return server.replayMake(request, unsafe Spot(parent, text)) }
   server.serve(request, at: parent) { place throws(VFSError) in
     let name = try unsafe name(text)
     place.fileSystem.makeDirectory(
@@ -78,6 +81,7 @@ func fuseSymbolicLink(
 ) {
   let server = unsafe Server.of(context)
   let request = unsafe Request(request)
+  if server.stage.isActor(of: request) { return server.replayMake(request, unsafe Spot(parent, text)) }
   server.serve(request, at: parent) { place throws(VFSError) in
     let name = try unsafe name(text)
     place.fileSystem.makeSymbolicLink(
@@ -109,6 +113,7 @@ func fuseUnlink(
 ) {
   let server = unsafe Server.of(context)
   let request = unsafe Request(request)
+  if server.stage.isActor(of: request) { return server.replayRemoval(request, from: unsafe Spot(parent, text)) }
   server.serve(request, at: parent) { place throws(VFSError) in
     let name = try unsafe name(text)
     place.fileSystem.removeFile(name, in: place.inode, by: request.caller, reply: server.reply(to: request))
@@ -121,6 +126,7 @@ func fuseRemoveDirectory(
 ) {
   let server = unsafe Server.of(context)
   let request = unsafe Request(request)
+  if server.stage.isActor(of: request) { return server.replayRemoval(request, from: unsafe Spot(parent, text)) }
   server.serve(request, at: parent) { place throws(VFSError) in
     let name = try unsafe name(text)
     place.fileSystem.removeDirectory(name, in: place.inode, by: request.caller, reply: server.reply(to: request))
@@ -134,6 +140,9 @@ func fuseRename(
 ) {
   let server = unsafe Server.of(context)
   let request = unsafe Request(request)
+  if server.stage.isActor(of: request) {
+    return server.replayMove(request, from: unsafe Spot(parent, text), to: unsafe Spot(newParent, newText))
+  }
   server.serve(request, at: parent) { place throws(VFSError) in
     let target = try server.volumes.place(of: newParent)
     guard target.prefix == place.prefix else { throw VFSError(.crossDevice) }

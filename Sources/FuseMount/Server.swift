@@ -5,6 +5,7 @@ internal import VirtualFS
 final class Server: Sendable {
   let volumes: VolumeTable
   let pending = PendingReplies()
+  let stage = ReplayStage()
   /// Seconds that the kernel may keep entries and attributes, absent ones too; it is told when they change.
   let timeout: Double
   let cachesListings: Bool
@@ -86,7 +87,7 @@ final class Server: Sendable {
 
   /// Answers with an entry, whose lookup is taken back if the kernel did not take it.
   func answer(_ request: Request, _ entry: Entry, of place: Place) {
-    if !request.reply(entry: place.wire(entry.attributes), timeout: timeout) {
+    if !request.reply(entry: place.wire(entry.attributes), timeout: timeout, nameTimeout: timeout) {
       place.fileSystem.forget(entry.attributes.inode, lookups: 1)
     }
   }

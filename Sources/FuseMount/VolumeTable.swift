@@ -77,6 +77,14 @@ final class VolumeTable: Sendable {
     }
   }
 
+  /// The name of the volume that the kernel's inode `node` belongs to.
+  func name(ofVolumeWith node: UInt64) -> [UInt8]? {
+    let number = node >> VolumeTable.shift
+    return state.withLock { state in
+      number > 0 && number <= state.volumes.count ? state.volumes[Int(number) - 1]?.name : nil
+    }
+  }
+
   func add(_ volume: Volume) throws(MountError) -> VolumeID {
     guard (try? Name(volume.name)) != nil else { throw .invalidVolumeName }
     guard single == nil else { throw .duplicateVolume }

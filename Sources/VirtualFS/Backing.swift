@@ -62,13 +62,3 @@ public enum ExternalChange: Sendable {
   /// The object is no more.
   case removed(ObjectID)
 }
-
-/// What a cache above (the kernel's) must forget after an external change.
-public enum Invalidation: Hashable, Sendable {
-  /// Attributes and content of an inode; `isOpen` tells whether handles are open on it now.
-  case inode(InodeID, isOpen: Bool)
-  /// A directory's entry, which may also have been absent before.
-  case entry(parent: InodeID, name: Name)
-  /// A directory's entry for an inode that is gone.
-  case deleted(parent: InodeID, child: InodeID, name: Name)
-}

@@ -15,7 +15,7 @@ struct ExternalMerge {
   var displaced: Set<InodeID> = []
   /// Directories that got another place, and with them all below.
   var movedDirectories: [InodeID] = []
-  var invalidations: [Invalidation] = []
+  var told = ExternalNews()
 
   init(_ changes: [ExternalChange], moment: Moment) {
     self.moment = moment
@@ -68,7 +68,7 @@ extension State {
       if inode.directory.isEmpty { dropIfUnused(inode) } else { rescue(inode, &merge) }
     }
     noteStrayPaths(merge)
-    return merge.invalidations
+    return merge.told.invalidations
   }
 
   /// Marks what is shown at another path than the store has: because of a conflict, or as only its directory was moved.
@@ -121,8 +121,7 @@ extension State {
     }
     inode.isPersisted = false
     inode.changed = merge.moment.time
-    for link in inode.links { detach(inode, link, isGone: inode.links.count == 1, &merge) }
-    invalidate(inode, &merge)
+    for link in inode.links { detach(inode, link, &merge) }
     if objects[inode.object] === inode { objects[inode.object] = nil }
     dropIfUnused(inode)
   }
@@ -201,12 +200,12 @@ extension State {
   private mutating func update(
     _ inode: Inode, from node: StoredNode, isNew: Bool, _ merge: inout ExternalMerge
   ) {
-    var isChanged = false
+    var (isChanged, isTouched, hasContent) = (false, false, false)
     if inode.attributesDirtySince == nil {
+      let isOwned = options.presentedOwner != nil || inode.owner == node.owner && inode.group == node.group
       isChanged =
-        inode.mode != node.mode & 0o7777 || inode.owner != node.owner || inode.group != node.group
-        || inode.extendedAttributes != node.extendedAttributes
-        || !inode.isDirectory && inode.modified != node.modified
+        inode.mode != node.mode & 0o7777 || !isOwned || inode.extendedAttributes != node.extendedAttributes
+      isTouched = !inode.isDirectory && inode.modified != node.modified
       inode.mode = node.mode & 0o7777
       inode.owner = node.owner
       inode.group = node.group
@@ -216,25 +215,23 @@ extension State {
     switch node.body {
     case .regular(let content):
       if inode.contentDirtySince == nil, isNew || !inode.file.isSame(as: content) {
-        let sameStamp = !isNew && inode.file.size == content.size && !isChanged
+        let sameStamp = !isNew && inode.file.size == content.size && !isTouched
         setContent(of: inode, to: FileBody(content))
         // Caches that compare size and time must see that the content is another.
         if sameStamp { inode.modified = inode.modified.next }
-        isChanged = true
+        hasContent = true
       }
     case .symbolicLink(let target):
-      isChanged = isChanged || inode.target != target
+      hasContent = inode.target != target
       inode.target = target
     default: break
     }
-    guard isChanged else { return }
+    guard isChanged || isTouched || hasContent else { return }
     inode.changed = merge.moment.time
-    if !isNew { invalidate(inode, &merge) }
-  }
-
-  private func invalidate(_ inode: Inode, _ merge: inout ExternalMerge) {
-    guard inode.lookups > 0 || inode.openHandles > 0 || inode.isRoot else { return }
-    merge.invalidations.append(.inode(inode.id, isOpen: inode.openHandles > 0))
+    guard !isNew else { return }
+    if hasContent { merge.told.note(inode, .content) }
+    // With new content a new time goes without saying.
+    if isChanged || isTouched && !hasContent { merge.told.note(inode, .attributes) }
   }
 }
 

@@ -12,7 +12,7 @@ extension State {
     }
     for link in inode.links
     where !wanted.contains(where: { $0.parent === link.parent && $0.name == link.name }) {
-      detach(inode, link, isGone: false, &merge)
+      detach(inode, link, &merge)
     }
     for (parent, name) in wanted where parent.directory[name] !== inode {
       attach(inode, as: name, in: parent, &merge)
@@ -37,13 +37,13 @@ extension State {
         dropIfUnused(other)
       }
     }
+    merge.told.note(name, in: parent)
     parent.directory.insert(inode, as: name)
     if inode.isDirectory { merge.movedDirectories.append(inode.id) }
     inode.links.append(
       Inode.Link(
         parent: parent, name: name, isEphemeral: options.isEphemeral(name), isProvisional: options.isProvisional(name)))
     touchEntries(of: parent, at: merge.moment)
-    merge.invalidations.append(.entry(parent: parent.id, name: name))
     if isElsewhere { touchNames(of: inode) }
   }
 
@@ -51,29 +51,24 @@ extension State {
     _ inode: Inode, _ name: Name, _ parent: Inode, _ merge: inout ExternalMerge
   ) {
     guard let link = inode.links.first(where: { $0.parent === parent && $0.name == name }) else { return }
-    detach(inode, link, isGone: false, &merge)
+    detach(inode, link, &merge)
   }
 
-  /// Takes one name away; `isGone` tells that the inode goes with it.
-  mutating func detach(
-    _ inode: Inode, _ link: Inode.Link, isGone: Bool, _ merge: inout ExternalMerge
-  ) {
+  /// Takes one name away.
+  mutating func detach(_ inode: Inode, _ link: Inode.Link, _ merge: inout ExternalMerge) {
+    merge.told.note(link.name, in: link.parent)
     link.parent.directory.remove(link.name)
     merge.displaced.insert(inode.id)
     inode.links.removeAll { $0.parent === link.parent && $0.name == link.name }
     touchEntries(of: link.parent, at: merge.moment)
-    merge.invalidations.append(
-      isGone && inode.lookups > 0
-        ? .deleted(parent: link.parent.id, child: inode.id, name: link.name)
-        : .entry(parent: link.parent.id, name: link.name))
   }
 
   /// Shows a directory that lost its place in the root.
   mutating func rescue(_ inode: Inode, _ merge: inout ExternalMerge) {
     guard let lost = try? Name("lost".utf8) else { return }
     let name = freeName(like: lost, for: inode, in: root)
+    merge.told.note(name, in: root)
     link(inode, as: name, in: root)
-    merge.invalidations.append(.entry(parent: .root, name: name))
   }
 
   /// Moves a file out of the way of a directory.
@@ -82,8 +77,8 @@ extension State {
   ) {
     detach(inode, name, parent, &merge)
     let newName = freeName(like: name, for: inode, in: parent)
+    merge.told.note(newName, in: parent)
     link(inode, as: newName, in: parent)
-    merge.invalidations.append(.entry(parent: parent.id, name: newName))
   }
 
   /// The directory that the store has at a path; what is missing on the way is made, and stored by the next commit.
@@ -100,9 +95,9 @@ extension State {
     }
     let made = makeInode(
       kind: .directory, mode: 0o700, owner: options.rootOwner, group: options.rootGroup, time: merge.moment.time)
+    merge.told.note(name, in: parent)
     link(made, as: name, in: parent)
     made.isRequested = true
-    merge.invalidations.append(.entry(parent: parent.id, name: name))
     return made
   }
 

@@ -58,6 +58,17 @@ import VirtualFS
     #expect(try soon { try FileManager.default.contentsOfDirectory(atPath: system.path) == ["f"] })
   }
 
+  @Test(arguments: [false, true])
+  func `a name that nobody asked for appears in a listing`(isReadOnly: Bool) throws {
+    var options = MountOptions()
+    options.readOnly = isReadOnly
+    let system = try MountedSystem(options: options)
+    #expect(try FileManager.default.contentsOfDirectory(atPath: system.path) == [])
+    system.backing.writeExternally([UInt8]("here".utf8), to: "f", at: CoherenceTests.later)
+    system.refresh()
+    #expect(try soon { try FileManager.default.contentsOfDirectory(atPath: system.path) == ["f"] })
+  }
+
   @Test func `a removed file disappears, but not from who has it open`() throws {
     let system = try MountedSystem()
     try "old".write(toFile: system.path + "/f", atomically: false, encoding: .utf8)
@@ -98,7 +109,7 @@ import VirtualFS
     // As if the file were closed: the notifier's thread now waits for the page that the read holds.
     let number = try Program.check(["stat", "-c", "%i", system.path + "/slow"]).text
     let inode = InodeID(rawValue: try #require(UInt64(number)))
-    system.mount.invalidate([.inode(inode, isOpen: false)], volume: .single)
+    system.mount.invalidate([.inode(inode, .content, isOpen: false)], volume: .single)
     try Program.check(
       ["timeout", "20", "sh", "-c", "echo x > other; cat other; mkdir d; mv other d/o; ls -l d"], in: system.path)
     opened.signal()

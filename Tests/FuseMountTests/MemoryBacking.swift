@@ -1,4 +1,5 @@
 import Dispatch
+import Glibc
 import Synchronization
 import VirtualFS
 
@@ -9,7 +10,8 @@ final class MemoryBacking: Backing {
     var nodes: [ObjectID: StoredNode] = [:]
     var nextReference: UInt64 = 1
     var external: [ExternalChange] = []
-    var commits = 0
+    /// Commits that changed anything.
+    var versions = 0
     var loads = 0
     /// What the next load waits for, after a signal that it has begun.
     var gate: (begun: DispatchSemaphore, opened: DispatchSemaphore)?
@@ -38,7 +40,7 @@ final class MemoryBacking: Backing {
     }
   }
 
-  var commits: Int { state.withLock { $0.commits } }
+  var versions: Int { state.withLock { $0.versions } }
   var loads: Int { state.withLock { $0.loads } }
 
   /// Another writer's new file or new state of the file at `path`; `refresh` makes the file system see it.
@@ -62,6 +64,38 @@ final class MemoryBacking: Backing {
       state.nodes[object] = nil
       state.external.append(.removed(object))
     }
+  }
+
+  /// Another writer's new node.
+  func addExternally(_ path: String, _ body: StoredNode.Body, mode: UInt16 = 0o755) {
+    state.withLock { state in
+      let node = StoredNode(
+        object: ObjectID(high: 8, low: state.nextReference), body: body, paths: [[UInt8](path.utf8)], mode: mode,
+        owner: getuid(), group: getgid(), modified: Timestamp(seconds: 1))
+      state.nextReference += 1
+      state.nodes[node.object] = node
+      state.external.append(.put(node))
+    }
+  }
+
+  /// Another writer's new state of the node at `path`.
+  func changeExternally(_ path: String, _ change: (inout StoredNode) -> Void) {
+    changeExternally(object: node(at: path)?.object, change)
+  }
+
+  /// Another writer's new state of an object.
+  func changeExternally(object: ObjectID?, _ change: (inout StoredNode) -> Void) {
+    guard let object, var node = state.withLock({ $0.nodes[object] }) else { return }
+    change(&node)
+    state.withLock { [node] state in
+      state.nodes[node.object] = node
+      state.external.append(.put(node))
+    }
+  }
+
+  /// Another writer's rename.
+  func moveExternally(_ path: String, to newPath: String) {
+    changeExternally(path) { $0.paths = [[UInt8](newPath.utf8)] }
   }
 
   func load(_ reference: ContentReference, of object: ObjectID) throws(VFSError) -> Block {
@@ -93,7 +127,7 @@ final class MemoryBacking: Backing {
         defer { state.external = [] }
         return .outdated(state.external)
       }
-      state.commits += 1
+      if !batch.puts.isEmpty || !batch.removals.isEmpty { state.versions += 1 }
       var receipt: [ObjectID: [ContentReference?]] = [:]
       for (var node, blocks) in zip(batch.puts, fresh) {
         if case .regular(var content) = node.body {

@@ -40,9 +40,9 @@ enum {
   FB_SET_MODIFIED_NOW = 128,
 };
 
-// Who asks.
+// Who asks; `thread` as gettid(2) tells it, 0 if the kernel does not know.
 typedef struct fb_caller {
-  uint32_t user, group, umask;
+  uint32_t user, group, umask, thread;
 } fb_caller;
 
 // One element of FORGET and BATCH_FORGET: the kernel's layout.
@@ -106,8 +106,9 @@ int fb_syncfs(const char *directory);
 fb_caller fb_request_caller(fb_request *request);
 void fb_reply_error(fb_request *request, int error);  // 0: success without data
 void fb_reply_none(fb_request *request);              // only for FORGET
-// Return 0, or a negative errno if the kernel did not take the entry, which then counts no lookup.
-int fb_reply_entry(fb_request *request, const fb_attributes *attributes, double timeout);
+// Return 0, or a negative errno if the kernel did not take the entry, which then counts no lookup. `timeout` is the
+// attributes' and, but in fb_reply_entry, the name's.
+int fb_reply_entry(fb_request *request, const fb_attributes *attributes, double timeout, double name_timeout);
 int fb_reply_create(
     fb_request *request, const fb_attributes *attributes, double timeout, uint64_t handle, uint32_t open_flags);
 int fb_reply_open(fb_request *request, uint64_t handle, uint32_t open_flags);
@@ -135,6 +136,28 @@ size_t fb_add_entry_plus(
 int fb_notify_inode(fb_session *session, uint64_t inode, int64_t offset, int64_t length);
 int fb_notify_entry(fb_session *session, uint64_t parent, const void *name, size_t length);
 int fb_notify_deleted(fb_session *session, uint64_t parent, uint64_t child, const void *name, size_t length);
+
+// ---- The mount as a program sees it, for the thread that repeats changes from outside; never from inside a request's
+// handler. Return 0 or a descriptor, or a negative errno. `at` is a directory's descriptor; `name` has no "/".
+
+// gettid(2).
+uint32_t fb_thread(void);
+// A descriptor of a directory that can only be passed as `at`; no symbolic link is followed but in a path's parents.
+int fb_open_directory(int at, const char *name);
+// The same for an absolute path.
+int fb_open_root(const char *path);
+// The inode's and the device's number, as the kernel has them.
+int fb_identify(int descriptor, uint64_t *inode, uint64_t *device);
+// Makes a regular file, or with `writes` also opens it and sets its mtime, to be answered as if nothing had happened.
+int fb_repeat_create(int at, const char *name, int writes);
+// Opens the file for writing, sets its mtime (which inotify takes for a change of content), and closes it.
+int fb_repeat_write(int at, const char *name);
+// Sets the mtime alone (a change of content), or with `attributes` atime and mtime (a change of attributes).
+int fb_repeat_times(int at, const char *name, int attributes);
+// mkdirat(2), symlinkat(2), or mknodat(2) of the type in `mode`.
+int fb_repeat_make(int at, const char *name, uint32_t mode);
+int fb_repeat_remove(int at, const char *name, int is_directory);
+int fb_repeat_rename(int at, const char *name, int new_at, const char *new_name);
 
 // ---- Requests, implemented in Swift
 
