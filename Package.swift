@@ -31,7 +31,9 @@ let package = Package(
     .executable(name: "polykey", targets: ["polykey"]),
   ],
   dependencies: [
-    .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2")
+    .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
+    .package(url: "https://github.com/apple/swift-nio", from: "2.101.2"),
+    .package(url: "https://github.com/apple/swift-nio-ssl", from: "2.37.6"),
   ],
   targets: [
     .systemLibrary(name: "CLibFuse3"),
@@ -48,6 +50,15 @@ let package = Package(
     layer("VirtualFS", imports: []),
     layer("Vault", imports: ["VirtualFS", "GitStore", "Age", "SSHSignature", "TarStream", "SecretMemory", "CLinux"]),
     layer("FuseMount", imports: ["FuseBridge", "VirtualFS"]),
+    layer(
+      "PeerSync",
+      imports: [
+        "Vault", "GitStore",
+        .product(name: "NIOCore", package: "swift-nio"),
+        .product(name: "NIOPosix", package: "swift-nio"),
+        .product(name: "NIOTLS", package: "swift-nio"),
+        .product(name: "NIOSSL", package: "swift-nio-ssl"),
+      ]),
     .executableTarget(
       name: "polykey",
       dependencies: [
@@ -64,6 +75,15 @@ let package = Package(
     tests(of: "VirtualFS"),
     tests(of: "Vault", ["GitStore", "VirtualFS"]),
     tests(of: "FuseMount", ["VirtualFS"]),
+    tests(
+      of: "PeerSync",
+      [
+        "Vault", "GitStore",
+        .product(name: "NIOCore", package: "swift-nio"),
+        .product(name: "NIOPosix", package: "swift-nio"),
+        .product(name: "NIOTLS", package: "swift-nio"),
+        .product(name: "NIOSSL", package: "swift-nio-ssl"),
+      ]),
     .testTarget(name: "CommandTests", dependencies: ["TestSupport", "polykey"], swiftSettings: settings),
   ]
 )

@@ -52,6 +52,18 @@ extension SigningKey {
   }
 }
 
+extension SigningKey {
+  /// The Ed25519 signature of `message` itself, 64 bytes, without SSHSIG's frame around it.
+  ///
+  /// Only for messages that cannot be taken for another protocol's, as TLS's (RFC 8446, 4.4.3) and X.509's cannot.
+  package func signRaw(_ message: [UInt8]) -> [UInt8] {
+    let signature = unsafe key.sign(message.span.bytes)
+    return [UInt8](capacity: SSHSIG.signatureCount) { (output: inout OutputSpan<UInt8>) in
+      for index in 0..<SSHSIG.signatureCount { output.append(signature[index]) }
+    }
+  }
+}
+
 /// What Ed25519 signs for a message with this hash.
 func signedBytes(namespace: some Collection<UInt8>, hashName: String, hash: Span<UInt8>) -> [UInt8] {
   let count = SSHSIG.magic.utf8.count + 16 + namespace.count + hashName.utf8.count + hash.count

@@ -97,6 +97,9 @@ package final class Identity: Sendable {
     }
   }
 
+  /// The Ed25519 signature of `message` alone (RFC 8032), 64 bytes; for TLS, whose messages state their purpose themselves.
+  package func signRaw(_ message: [UInt8]) throws(VaultError) -> [UInt8] { signing.signRaw(message) }
+
   /// Whether `signature` is the node's over `message`.
   static func verify(_ signature: [UInt8], of message: [UInt8], namespace: String, by node: NodeID) -> Bool {
     do {

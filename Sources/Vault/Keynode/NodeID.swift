@@ -22,6 +22,15 @@ package struct NodeID: Hashable, Comparable, Sendable, CustomStringConvertible {
     self.init(key)
   }
 
+  /// The id of the node with this Ed25519 public key; nil unless it has 32 bytes.
+  package init?(publicKey bytes: [UInt8]) {
+    guard let key = try? VerifyingKey(bytes: bytes) else { return nil }
+    self.init(key)
+  }
+
+  /// The 32 bytes of the Ed25519 public key.
+  package var publicKey: [UInt8] { verifyingKey.bytes }
+
   /// The Ed25519 public key.
   let verifyingKey: VerifyingKey
 
@@ -34,10 +43,10 @@ package struct NodeID: Hashable, Comparable, Sendable, CustomStringConvertible {
 }
 
 /// RFC 4648 base32 in lower case and without padding.
-enum Base32 {
+package enum Base32 {
   private static let alphabet = [UInt8]("abcdefghijklmnopqrstuvwxyz234567".utf8)
 
-  static func encode(_ bytes: [UInt8]) -> String {
+  package static func encode(_ bytes: [UInt8]) -> String {
     var text: [UInt8] = []
     text.reserveCapacity((bytes.count * 8 + 4) / 5)
     var bits: UInt32 = 0
@@ -56,7 +65,7 @@ enum Base32 {
   }
 
   /// The bytes that `text` stands for; nil if it has other characters or bits that should be zero are not.
-  static func decode(_ text: some Collection<UInt8>) -> [UInt8]? {
+  package static func decode(_ text: some Collection<UInt8>) -> [UInt8]? {
     var bytes: [UInt8] = []
     var bits: UInt32 = 0
     var count = 0

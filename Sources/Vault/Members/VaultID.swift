@@ -2,7 +2,8 @@
 package struct VaultID: Hashable, Sendable {
   package let bytes: [UInt8]
 
-  init(bytes: [UInt8]) {
+  /// The id of these 32 bytes.
+  package init(bytes: [UInt8]) {
     precondition(bytes.count == 32, "a vault id has 32 bytes")
     self.bytes = bytes
   }

@@ -1,0 +1,79 @@
+package import Vault
+
+/// What a ``PeerService`` allows, and how long it waits.
+package struct PeerConfiguration: Sendable {
+  /// Durations of the protocol; tests shorten them.
+  package struct Timing: Sendable {
+    /// For a TCP connection to be made.
+    package var connect: Duration = .seconds(10)
+    /// From there until a peer has introduced itself: TLS, HELLO, and JOIN if it is no member.
+    package var handshake: Duration = .seconds(10)
+    /// After so much silence of either side a PING is sent.
+    package var ping: Duration = .seconds(15)
+    /// After so much silence of the peer it is dead.
+    package var silence: Duration = .seconds(45)
+    /// The shortest and the longest wait before dialling again.
+    package var backoff: ClosedRange<Duration> = .milliseconds(200) ... .seconds(60)
+    /// How long to wait for a commit from its author, where another peer has it already.
+    package var patience: Duration = .milliseconds(250)
+    /// How long the peer from which a vault is being fetched may say nothing before another is asked.
+    package var stall: Duration = .seconds(60)
+    /// In which wrong tokens are counted.
+    package var joinWindow: Duration = .seconds(60)
+
+    package init() {}
+  }
+
+  /// Which way commits travel.
+  package enum Direction: Hashable, Sendable {
+    case both
+    /// Only from us.
+    case push
+    /// Only to us.
+    case pull
+  }
+
+  package var timing = Timing()
+  package var direction = Direction.both
+  /// Name and version of the program, for members; at most 64 bytes.
+  package var program = "polykey"
+  /// Where others reach us; empty: where we listen, as far as that is an address.
+  package var advertised: [PeerAddress] = []
+  /// Accepted connections at most: in all, and from one IPv4 address or IPv6 /64.
+  package var connections = 256
+  package var connectionsPerAddress = 32
+  /// Those of them whose peers have not introduced themselves yet.
+  package var handshakes = 64
+  package var handshakesPerAddress = 16
+  /// Wrong tokens within ``Timing/joinWindow``: from one address, and in all.
+  package var wrongTokensPerAddress = 5
+  package var wrongTokens = 50
+
+  package init() {}
+}
+
+/// What a ``PeerService`` reports; called on its threads, so each must return soon and none may stop the service.
+package struct PeerEvents: Sendable {
+  /// Branches of a vault moved, or were refused, by an update from a node.
+  package var admitted: @Sendable (VaultID, NodeID, Admission) -> Void = { _, _, _ in }
+  /// A node told where it listens; only of nodes that share a vault with us.
+  package var learned: @Sendable (NodeID, [PeerAddress]) -> Void = { _, _ in }
+  /// A connection was made or ended, or its state changed.
+  package var changed: @Sendable () -> Void = {}
+  /// A transfer goes on; for each frame of a pack, and once at its end.
+  package var progressed: @Sendable (TransferProgress) -> Void = { _ in }
+
+  package init() {}
+}
+
+/// How far an update has come.
+package struct TransferProgress: Hashable, Sendable {
+  package let vault: VaultID
+  package let node: NodeID
+  /// Whether it goes from us to the peer.
+  package let isOutgoing: Bool
+  /// Bytes of its pack so far.
+  package let byteCount: UInt64
+  /// Whether the peer, or we, have said what became of it.
+  package let isComplete: Bool
+}

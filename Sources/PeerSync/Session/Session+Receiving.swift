@@ -1,0 +1,202 @@
+internal import Dispatch
+internal import GitStore
+internal import Vault
+
+extension Session {
+  /// An update that is coming in.
+  private struct Update {
+    let vault: VaultID
+    let tips: Tips
+    /// Nil once it is refused; the rest is then passed over.
+    var receiver: (any UpdateReceiver)?
+    var refusal = "not exchanged with you"
+    var byteCount: UInt64 = 0
+  }
+
+  /// Works on frames until the connection ends.
+  func receive() throws(PeerSyncError) {
+    var update: Update?
+    while true {
+      switch try connection.next() {
+      case .check(let id): consider(id)
+      case .frame(let frame):
+        switch frame {
+        case .ready: state.update { $0.isPeerReady = true }
+        case .announce(let id, let tips):
+          try learn(id, tips)
+          consider(id)
+        case .want(let id, let tips):
+          try learn(id, tips)
+          state.update { $0.jobs.wanted.include(id) }
+        case .current(let id, let tips): try fetched(id, tips)
+        case .updateBegin(let id, let tips):
+          guard update == nil else { throw .violation(.unexpected) }
+          update = begin(id, tips)
+        case .updateData(let bytes):
+          guard update != nil else { throw .violation(.unexpected) }
+          feed(bytes, &update)
+        case .updateEnd:
+          guard let ended = update.take() else { throw .violation(.unexpected) }
+          finish(ended)
+        case .updateAbort:
+          guard update.take() != nil else { throw .violation(.unexpected) }
+        case .updateResult(let admission): try note(admission)
+        case .join(let request): _ = answer(request)
+        // The answers to a JOIN come before anything else, and PING, PONG and HELLO never get here.
+        case .joined, .refused, .hello, .ping, .pong: throw .violation(.unexpected)
+        }
+      }
+    }
+  }
+
+  // MARK: What the peer has
+
+  /// Notes that the peer has a vault up to these tips.
+  private func learn(_ id: VaultID, _ tips: Tips) throws(PeerSyncError) {
+    let fits = state.update { state in
+      state.tipCount += tips.count - (state.vaults[id]?.theirs?.count ?? 0)
+      state.vaults[id, default: SharedVault()].theirs = tips
+      return state.vaults.count <= Session.vaultLimit && state.tipCount <= Session.tipLimit
+    }
+    guard fits else { throw .violation(.tooMany) }
+  }
+
+  /// Asks for what the peer has and we lack, unless it comes from elsewhere.
+  ///
+  /// One peer at a time is asked for a vault, so that an update that all of them have travels once. Commits whose author
+  /// is connected are awaited from there for a moment: it sends them unasked.
+  func consider(_ id: VaultID) {
+    let known = state.read { $0.vaults[id] }
+    if known?.isFetching == true { return }
+    guard service.configuration.direction != .push, let vault = shared(id), let known, let theirs = known.theirs else {
+      return service.fetches.release(id, self)
+    }
+    let ours: Tips
+    do throws(VaultError) { ours = try vault.tips() } catch {
+      note("the vault's branches cannot be read here")
+      return service.fetches.release(id, self)
+    }
+    let lacking = theirs.filter { ours[$0.key] != $0.value && known.fruitless[$0.key] != $0.value }
+    guard !lacking.isEmpty else {
+      state.update { state in
+        if ours == theirs { state.vaults[id]?.isCaughtUp = true }
+        state.vaults[id]?.patience = nil
+        state.vaults[id]?.fetches += 1
+      }
+      return service.fetches.release(id, self)
+    }
+    if lacking.keys.contains(where: { comesFromItsAuthor($0) }) {
+      let patience = service.configuration.timing.patience
+      let deadline = known.patience ?? .after(patience)
+      if .now() < deadline {
+        if known.patience == nil {
+          state.update { $0.vaults[id]?.patience = deadline }
+          check(id, after: patience)
+        }
+        return
+      }
+    }
+    guard service.fetches.claim(id, self) else {
+      // Its turn comes when the other is done, or stalls.
+      return check(id, after: service.configuration.timing.stall)
+    }
+    state.update { state in
+      state.vaults[id]?.isFetching = true
+      state.vaults[id]?.patience = nil
+    }
+    connection.send(.want(id, ours))
+  }
+
+  private func check(_ id: VaultID, after delay: Duration) {
+    service.schedule(after: delay) { [weak self] in self?.connection.enqueue(.check(id)) }
+  }
+
+  private func comesFromItsAuthor(_ branch: String) -> Bool {
+    guard let author = Frame.author(of: branch), author != node, author != service.node else { return false }
+    return service.isConnected(author)
+  }
+
+  /// The peer has answered our WANT.
+  private func fetched(_ id: VaultID, _ tips: Tips) throws(PeerSyncError) {
+    guard state.read({ $0.vaults[id]?.isFetching }) == true else { throw .violation(.unexpected) }
+    let ours = shared(id).flatMap { try? $0.tips() } ?? [:]
+    state.update { state in
+      guard var known = state.vaults[id] else { return }
+      known.fruitless = (known.theirs ?? [:]).merging(tips) { $1 }.filter { ours[$0.key] != $0.value }
+      known.fruitlessMembers = ours["members"]
+      known.isFetching = false
+      known.fetches += 1
+      if ours == tips { known.isCaughtUp = true }
+      state.vaults[id] = known
+    }
+    if !tips.isEmpty { try learn(id, tips) }
+    service.fetches.release(id, self)
+  }
+
+  // MARK: Updates
+
+  private func begin(_ id: VaultID, _ tips: Tips) -> Update {
+    service.fetches.touch(id, self)
+    // Before our branches move: else our sender could take these commits for news to the peer, or for ours.
+    state.update { $0.vaults[id]?.peerHas(tips) }
+    service.noteRelayed(id, tips)
+    var update = Update(vault: id, tips: tips)
+    guard service.configuration.direction != .push, let vault = shared(id) else { return update }
+    do throws(VaultError) { update.receiver = try vault.receive(from: node) } catch {
+      update.refusal = "cannot be taken now"
+      note("an update could not be taken")
+    }
+    return update
+  }
+
+  private func feed(_ bytes: [UInt8], _ update: inout Update?) {
+    guard let current = update, let receiver = current.receiver else { return }
+    service.fetches.touch(current.vault, self)
+    update?.byteCount += UInt64(bytes.count)
+    do throws(VaultError) { try receiver.feed(bytes) } catch {
+      update?.receiver = nil
+      update?.refusal = "not a sound pack"
+      return
+    }
+    progress(current.vault, isOutgoing: false, current.byteCount + UInt64(bytes.count), isComplete: false)
+  }
+
+  private func finish(_ update: Update) {
+    var admission = Admission(refused: update.tips.mapValues { _ in update.refusal })
+    if let receiver = update.receiver {
+      do throws(VaultError) { admission = try receiver.finish(update.tips) } catch {
+        admission = Admission(refused: update.tips.mapValues { _ in "the update could not be verified" })
+      }
+    }
+    state.update { state in
+      guard var known = state.vaults[update.vault] else { return }
+      known.report.received.merge(admission.moved) { $1 }
+      known.report.refused.merge(admission.refused) { $1 }
+      known.report.bytesReceived += update.byteCount
+      state.vaults[update.vault] = known
+      state.lastExchange = wallClock()
+      if let (name, why) = admission.refused.first { state.lastError = "refused \(name): \(why)" }
+    }
+    // First the news to others, then the answer: who waits for it may look here at once.
+    service.admitted(update.vault, admission, from: self)
+    connection.send(.updateResult(admission))
+    progress(update.vault, isOutgoing: false, update.byteCount, isComplete: true)
+  }
+
+  /// The peer says what became of our update.
+  private func note(_ admission: Admission) throws(PeerSyncError) {
+    let isAwaited = state.update { state in
+      guard state.isAwaitingResult else { return false }
+      state.isAwaitingResult = false
+      state.result = admission
+      return true
+    }
+    guard isAwaited else { throw .violation(.unexpected) }
+  }
+
+  func progress(_ vault: VaultID, isOutgoing: Bool, _ byteCount: UInt64, isComplete: Bool) {
+    service.events.progressed(
+      TransferProgress(
+        vault: vault, node: node, isOutgoing: isOutgoing, byteCount: byteCount, isComplete: isComplete))
+  }
+}

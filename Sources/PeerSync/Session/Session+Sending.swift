@@ -1,0 +1,175 @@
+internal import GitStore
+internal import Vault
+
+extension Session {
+  // MARK: The sender's thread
+
+  /// Does what there is to send until the connection ends.
+  func send() {
+    var isReady = false
+    while let job = nextJob() {
+      do throws(PeerSyncError) {
+        switch job {
+        case .announce:
+          announceAll()
+          if !isReady { connection.send(.ready) }
+          isReady = true
+        case .change(let id): try change(id)
+        case .answer(let id):
+          if service.configuration.direction != .pull { try pass(id) }
+          let tips = shared(id).flatMap { try? $0.tips() }
+          if let tips { state.update { $0.vaults[id]?.announced = tips } }
+          // Of a vault that is not the peer's it learns nothing, not even that it exists here.
+          connection.send(.current(id, tips ?? [:]))
+        case .push(let id):
+          if service.configuration.direction != .pull { try pass(id) }
+          state.update { $0.vaults[id]?.pushes += 1 }
+        }
+      } catch {
+        connection.close(error)
+      }
+    }
+  }
+
+  /// The next thing to do; nil once the connection has ended.
+  private func nextJob() -> SessionState.Job? {
+    state.wait { state -> SessionState.Job?? in
+      if self.connection.error != nil { return .some(nil) }
+      return state.nextJob().map { .some($0) }
+    } ?? nil
+  }
+
+  /// Announces what the peer may see and has not been told of, and looks anew at what it announced before.
+  private func announceAll() {
+    for vault in service.sharedVaults(with: node) {
+      let id = vault.vault
+      guard state.read({ $0.vaults[id]?.announced }) == nil, let tips = try? vault.tips() else { continue }
+      state.update { $0.vaults[id, default: SharedVault()].announced = tips }
+      connection.send(.announce(id, tips))
+      connection.enqueue(.check(id))
+    }
+  }
+
+  /// Lets the peer know of a vault's change: our own commits by sending them, others' by telling that we have them.
+  private func change(_ id: VaultID) throws(PeerSyncError) {
+    guard let vault = shared(id) else { return try forget(id) }
+    let ours: Tips
+    do throws(VaultError) { ours = try vault.tips() } catch { return note("the vault's branches cannot be read here") }
+    guard let known = state.read({ $0.vaults[id] }), known.announced != nil else {
+      return announce()
+    }
+    if !known.fruitless.isEmpty, known.fruitlessMembers != ours["members"] {
+      state.update { $0.vaults[id]?.fruitless = [:] }
+      connection.enqueue(.check(id))
+    }
+    let theirs = known.theirs ?? [:]
+    let lacking = ours.filter { theirs[$0.key] != $0.value && known.refusedByPeer[$0.key] != $0.value }
+    if lacking.isEmpty { return }
+    // Others' commits among them come to the peer from their authors, so it must say what it has.
+    let isOwn = lacking.allSatisfy { !service.isRelayed(id, $0.key, $0.value) }
+    if isOwn, known.isCaughtUp, service.configuration.direction != .pull { return try pass(id) }
+    if known.announced != ours {
+      state.update { $0.vaults[id]?.announced = ours }
+      connection.send(.announce(id, ours))
+    }
+  }
+
+  /// The peer may no longer see a vault; without any it is a stranger.
+  private func forget(_ id: VaultID) throws(PeerSyncError) {
+    let wasShared = state.update { $0.vaults.removeValue(forKey: id)?.announced != nil }
+    service.fetches.release(id, self)
+    if wasShared, !service.knows(node) { throw .stranger }
+  }
+
+  /// Sends what the peer lacks of a vault.
+  private func pass(_ id: VaultID) throws(PeerSyncError) {
+    guard let vault = shared(id), let theirs = state.read({ $0.vaults[id]?.theirs }) else { return }
+    let sink = SessionSink(self, id)
+    do {
+      let ours = try vault.tips()
+      if ours != theirs { try vault.outgoing(to: node, have: theirs, sink: sink) }
+      if !sink.wasRefused { state.update { $0.vaults[id]?.isCaughtUp = true } }
+    } catch let error as PeerSyncError {
+      throw error
+    } catch is SessionSink.Refused {
+      // The peer took nothing of an update, so what builds on it would be for nothing.
+    } catch {
+      note("an update could not be read here")
+    }
+    sink.abort()
+  }
+}
+
+/// Sends the updates of one vault to the peer, one after the other.
+private final class SessionSink: UpdateSink {
+  /// The peer took nothing of an update.
+  struct Refused: Error {}
+
+  private let session: Session
+  private let vault: VaultID
+  /// Where the update leads that was begun and not ended.
+  private var tips: Tips?
+  private var byteCount: UInt64 = 0
+  private(set) var wasRefused = false
+
+  init(_ session: Session, _ vault: VaultID) {
+    self.session = session
+    self.vault = vault
+  }
+
+  func begin(_ tips: [String: ObjectName]) throws {
+    precondition(self.tips == nil, "an update ends before the next begins")
+    guard !tips.isEmpty else { return }
+    self.tips = tips
+    byteCount = 0
+    try session.connection.sendPatiently(.updateBegin(vault, tips))
+  }
+
+  func chunk(_ bytes: [UInt8]) throws {
+    for start in stride(from: 0, to: bytes.count, by: Frame.dataLimit) {
+      let end = min(start + Frame.dataLimit, bytes.count)
+      let part = start == 0 && end == bytes.count ? bytes : [UInt8](bytes[start..<end])
+      try session.connection.sendPatiently(.updateData(part))
+      byteCount += UInt64(part.count)
+      session.progress(vault, isOutgoing: true, byteCount, isComplete: false)
+    }
+  }
+
+  func end() throws {
+    guard let tips = tips.take() else { return }
+    session.state.update { state in
+      state.result = nil
+      state.isAwaitingResult = true
+    }
+    try session.connection.sendPatiently(.updateEnd)
+    let admission = try result()
+    session.state.update { [vault, byteCount] state in
+      state.lastExchange = wallClock()
+      guard var known = state.vaults[vault] else { return }
+      // What it did not refuse it has, even if it had it before and nothing moved.
+      known.peerHas(tips.filter { admission.refused[$0.key] == nil })
+      for (name, why) in admission.refused {
+        known.refusedByPeer[name] = tips[name]
+        state.lastError = "the peer refused \(name): \(why)"
+      }
+      known.report.sent.merge(admission.moved) { $1 }
+      known.report.refusedByPeer.merge(admission.refused) { $1 }
+      known.report.bytesSent += byteCount
+      state.vaults[vault] = known
+    }
+    session.progress(vault, isOutgoing: true, byteCount, isComplete: true)
+    if !admission.refused.isEmpty { wasRefused = true }
+    if tips.keys.allSatisfy({ admission.refused[$0] != nil }) { throw Refused() }
+  }
+
+  private func result() throws -> Admission {
+    let answer = session.state.wait { [session] state -> Result<Admission, PeerSyncError>? in
+      if let result = state.result.take() { return .success(result) }
+      return session.connection.error.map { .failure($0) }
+    }
+    return try (answer ?? .failure(.closed)).get()
+  }
+
+  /// Ends an update that was begun, for nothing.
+  func abort() { if tips.take() != nil { session.connection.send(.updateAbort) } }
+}

@@ -1,0 +1,105 @@
+internal import Dispatch
+package import GitStore
+internal import Vault
+
+/// What a session knows of one vault at its peer.
+struct SharedVault: Sendable {
+  /// Branches that the peer has, as far as we know; nil before it announced the vault.
+  var theirs: Tips?
+  /// What we announced last; nil before the first time.
+  var announced: Tips?
+  /// Whether the peer was once known to have all we had: from then on our own commits are pushed unasked.
+  var isCaughtUp = false
+  /// Tips that the peer refused, which are not sent again.
+  var refusedByPeer: Tips = [:]
+  /// Tips that the peer announced and we asked for, and that did not move our branches: we do not ask again.
+  var fruitless: Tips = [:]
+  /// Our members branch at that time; when it has moved, what was refused may be right.
+  var fruitlessMembers: ObjectName?
+  /// Until when we wait for commits from their authors instead of asking the peer; nil if we do not.
+  var patience: DispatchTime?
+  /// Whether our WANT is not answered yet.
+  var isFetching = false
+  /// Counts the completed fetches, and the completed pushes, of this vault.
+  var fetches = 0
+  var pushes = 0
+  /// All that became of updates since the connection was made.
+  var report = SyncReport()
+
+  /// Notes that the peer has these tips.
+  mutating func peerHas(_ tips: Tips) { theirs = (theirs ?? [:]).merging(tips) { $1 } }
+}
+
+/// What an exchange of one vault did.
+package struct SyncReport: Hashable, Sendable {
+  /// Branches of ours that moved.
+  package var received: [String: ObjectName] = [:]
+  /// Branches that came and were refused here, and why.
+  package var refused: [String: String] = [:]
+  /// Branches of the peer that moved.
+  package var sent: [String: ObjectName] = [:]
+  /// Branches that the peer refused, and why.
+  package var refusedByPeer: [String: String] = [:]
+  /// Bytes of packs, in updates that were completed.
+  package var bytesReceived: UInt64 = 0
+  package var bytesSent: UInt64 = 0
+
+  package init() {}
+}
+
+/// What the threads of a session share.
+struct SessionState: Sendable {
+  var hello: Frame.Hello?
+  /// Whether the peer is admitted and registered.
+  var isEstablished = false
+  /// Whether the peer has announced all it shares.
+  var isPeerReady = false
+  var vaults: [VaultID: SharedVault] = [:]
+  /// Branches in all `theirs`, bounded by ``Session/tipLimit``.
+  var tipCount = 0
+  var jobs = Jobs()
+  /// Whether an update of ours has been ended and not answered.
+  var isAwaitingResult = false
+  /// The answer to our last update; nil while it is awaited.
+  var result: Admission?
+  /// When an update was last completed, in seconds since 1970; nil if never.
+  var lastExchange: Int64?
+  /// The last refusal or failure, for people.
+  var lastError: String?
+
+  /// What the sender has to do; each kind and vault once, however often it is asked for.
+  struct Jobs: Sendable {
+    /// Announce the vaults that are not announced yet.
+    var announces = false
+    /// Vaults whose WANT is to be answered.
+    var wanted: [VaultID] = []
+    /// Vaults that changed.
+    var changed: [VaultID] = []
+    /// Vaults of which the peer is to get all it lacks.
+    var pushed: [VaultID] = []
+  }
+
+  enum Job: Sendable {
+    case announce
+    case answer(VaultID)
+    case change(VaultID)
+    case push(VaultID)
+  }
+
+  mutating func nextJob() -> Job? {
+    if jobs.announces {
+      jobs.announces = false
+      return .announce
+    }
+    // Own news first: it is small, and somebody waits for it.
+    if !jobs.changed.isEmpty { return .change(jobs.changed.removeFirst()) }
+    if !jobs.wanted.isEmpty { return .answer(jobs.wanted.removeFirst()) }
+    if !jobs.pushed.isEmpty { return .push(jobs.pushed.removeFirst()) }
+    return nil
+  }
+}
+
+extension [VaultID] {
+  /// Appends what is not there yet.
+  mutating func include(_ vault: VaultID) { if !contains(vault) { append(vault) } }
+}
