@@ -74,13 +74,13 @@ import Vault
 
   @Test func `large updates cross each other without a deadlock, in bounded memory`() throws {
     let mesh = try Mesh(2)
-    let a = mesh[0].vault.commit(blob(8 << 20), by: mesh[0].node)
-    let b = mesh[1].vault.commit(blob(8 << 20, seed: 9), by: mesh[1].node)
+    let a = mesh[0].vault.commit([UInt8](repeating: 7, count: 16 << 20), by: mesh[0].node)
+    let b = mesh[1].vault.commit([UInt8](repeating: 9, count: 16 << 20), by: mesh[1].node)
     mesh.connect(0, to: 1)
     #expect(mesh[0].vault.wait(for: b, seconds: 60))
     #expect(mesh[1].vault.wait(for: a, seconds: 60))
     let steps = mesh[0].log.read { $0.progress.filter(\.isOutgoing) }
-    #expect(steps.count > 32)
+    #expect(steps.count > 64)
     #expect(mesh[0].wait { $0.progress.contains { $0.isOutgoing && $0.isComplete } })
   }
 

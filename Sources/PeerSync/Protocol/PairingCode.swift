@@ -59,7 +59,7 @@ package struct PairingCode: Hashable, Sendable {
     self.init(token: token, node: node, addresses: addresses)
   }
 
-  /// As it is handed out. A secret until it is used or has expired.
+  /// The code as it is handed out: a secret until it is used or has expired.
   package var text: String {
     "polykey:\(Base32.encode(token)).\(node.text)@" + addresses.map(\.description).joined(separator: ",")
   }

@@ -27,6 +27,7 @@ package struct PeerAddress: Hashable, Sendable, CustomStringConvertible {
     guard let colon = text.lastIndex(of: ":") else { throw .addressMalformed }
     let digits = text[text.index(after: colon)...]
     guard (1...5).contains(digits.utf8.count), digits.utf8.allSatisfy({ (0x30...0x39).contains($0) }),
+      digits.first != "0" || digits.utf8.count == 1,
       let port = UInt16(digits)
     else { throw .addressMalformed }
     var host = text[..<colon]

@@ -8,8 +8,9 @@ internal import Vault
 extension PeerService {
   // MARK: Listening
 
-  /// Accepts peers at `address`; its port may be 0: any free one. Returns where it listens.
+  /// Accepts peers at `address`; its port may be 0: any free one.
   ///
+  /// - Returns: Where it listens, with the port.
   /// - Throws: ``PeerSyncError/cannotListen(_:errno:)``, ``PeerSyncError/stopped``.
   @discardableResult
   package func listen(at address: PeerAddress) throws(PeerSyncError) -> PeerAddress {

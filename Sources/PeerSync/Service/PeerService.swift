@@ -98,7 +98,9 @@ package final class PeerService: Sendable {
     vaultChanged(id)
   }
 
-  /// Tells peers of a vault's new commits, or of whom it admits now. Returns at once.
+  /// Tells peers of a vault's new commits, or of whom it admits now.
+  ///
+  /// Returns at once.
   package func vaultChanged(_ id: VaultID) {
     for session in sessions { session.changed(id) }
     // Who has become a member, or was cut off for not being one, is worth another try.

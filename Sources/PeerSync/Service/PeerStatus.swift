@@ -44,7 +44,9 @@ package struct PeerStatus: Hashable, Sendable {
 }
 
 extension PeerService {
-  /// All connected peers, then the targets that are not connected. Reads the vaults' branches.
+  /// All connected peers, then the targets that are not connected.
+  ///
+  /// Reads the vaults' branches.
   package var peers: [PeerStatus] {
     let connected = sessions.map(status).sorted { ($0.node?.text ?? "") < ($1.node?.text ?? "") }
     let others = state.read { [Dialer]($0.dialers.values) }.compactMap(status)

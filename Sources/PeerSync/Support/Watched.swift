@@ -3,7 +3,8 @@ internal import Synchronization
 
 /// A state behind a lock, whose changes threads can wait for.
 ///
-/// Lock order: none is taken inside; the bodies call nothing that takes one.
+/// Lock order: a body may read another state, in the order of session, incoming, outgoing (see ``Connection``), and calls
+/// nothing else that locks.
 final class Watched<State: Sendable>: Sendable {
   private struct Storage: Sendable {
     var state: State
@@ -30,9 +31,9 @@ final class Watched<State: Sendable>: Sendable {
   /// Lends the state without waking anybody.
   func read<R: Sendable>(_ body: (State) -> R) -> R { storage.withLock { body($0.state) } }
 
-  /// Waits until `body` has a result; nil if it has none by `deadline`. Blocks: never on an event loop.
+  /// Waits until `body` has a result; nil if it has none by `deadline`.
   ///
-  /// What `body` changes wakes nobody.
+  /// Blocks: never on an event loop. What `body` changes wakes nobody.
   func wait<R: Sendable>(until deadline: DispatchTime = .distantFuture, _ body: (inout State) -> R?) -> R? {
     let semaphore = DispatchSemaphore(value: 0)
     while true {

@@ -40,7 +40,9 @@ final class WorkerThread: @unchecked Sendable {
     }
   }
 
-  /// For people only, so it may fail. glibc's function for it is a GNU extension, which Swift does not see.
+  /// Names this thread, for people only, so it may fail.
+  ///
+  /// glibc's function for it is a GNU extension, which Swift does not see.
   private static func setName(_ name: String) {
     let file = unsafe open("/proc/thread-self/comm", O_WRONLY | O_CLOEXEC)
     guard file >= 0 else { return }

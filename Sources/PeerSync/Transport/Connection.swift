@@ -29,7 +29,7 @@ final class Connection: Sendable {
     var isPaused = false
   }
 
-  private struct Outgoing: Sendable {
+  struct Outgoing: Sendable {
     var byteCount = 0
     var bytesSent: UInt64 = 0
     var roundTrip: Duration?
@@ -43,7 +43,7 @@ final class Connection: Sendable {
   /// Where it counts, if it was accepted.
   private let place: ConnectionLimits.Place?
   private let incoming = Watched(Incoming())
-  private let outgoing = Watched(Outgoing())
+  let outgoing = Watched(Outgoing())
 
   init(channel: any Channel, peer: TLS.Peer, remote: PeerAddress?, place: ConnectionLimits.Place?) {
     self.place = place

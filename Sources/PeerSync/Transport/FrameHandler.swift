@@ -11,7 +11,9 @@ final class FrameHandler: ChannelDuplexHandler {
   typealias OutboundIn = ByteBuffer
   typealias OutboundOut = ByteBuffer
 
-  /// Which frames may come. While a worker considers a frame of the introduction, none is looked at.
+  /// Which frames may come.
+  ///
+  /// While a worker considers a frame of the introduction, none is looked at.
   enum Phase: Sendable {
     /// The one HELLO.
     case hello
