@@ -34,6 +34,7 @@ let package = Package(
     .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
     .package(url: "https://github.com/apple/swift-nio", from: "2.101.2"),
     .package(url: "https://github.com/apple/swift-nio-ssl", from: "2.37.6"),
+    .package(url: "https://github.com/apple/swift-collections", from: "1.6.0"),
   ],
   targets: [
     .systemLibrary(name: "CLibFuse3"),
@@ -48,7 +49,12 @@ let package = Package(
     layer("TarStream", imports: []),
     layer("GitStore", imports: ["CLibGit2"]),
     layer("VirtualFS", imports: []),
-    layer("Vault", imports: ["VirtualFS", "GitStore", "Age", "SSHSignature", "TarStream", "SecretMemory", "CLinux"]),
+    layer(
+      "Vault",
+      imports: [
+        "VirtualFS", "GitStore", "Age", "SSHSignature", "TarStream", "SecretMemory", "CLinux",
+        .product(name: "HeapModule", package: "swift-collections"),
+      ]),
     layer("FuseMount", imports: ["FuseBridge", "VirtualFS"]),
     layer(
       "PeerSync",

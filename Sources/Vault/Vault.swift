@@ -1,26 +1,42 @@
-internal import Age
 package import GitStore
-internal import SecretMemory
 internal import Synchronization
 
 /// One vault: a bare git repository, its members, and the keys that this node holds of it.
+///
+/// Locks, each held for itself: ``standing`` while the members are read anew, `viewCache` for microseconds.
 package final class Vault: Sendable {
   /// The local name.
   package let name: VaultName
-  package let membership: Membership
+  package let id: VaultID
   package let repository: Repository
-  let identity: Identity
-  let epochs: EpochKeys
+  package let identity: Identity
   /// The directory for what may be deleted at any time.
   let statePath: String
+  /// Seconds since 1970, for the dates of commits.
+  let now: @Sendable () -> Int64
+  private let standing: Mutex<Standing>
+  /// The view that was computed last, and of what.
+  let viewCache = Mutex<CachedView?>(nil)
   /// Whether `main` is known to be a symbolic reference to this node's branch.
-  private let mainFollows = Atomic(false)
+  let mainFollows = Atomic(false)
+
+  /// Whether headers are prepared ahead.
+  private let wantsSpeed = Atomic(false)
+
+  /// Who this node is in the vault now.
+  private struct Standing {
+    var log: MembershipLog
+    /// Nil if it holds no key: a replica.
+    var keys: EpochKeys?
+  }
 
   /// Opens the repository at `path`.
   ///
   /// - Throws: ``VaultError/notAVault``, ``VaultError/formatUnsupported(_:)``, ``VaultError/notAMember``,
   ///   ``VaultError/commitInvalid(_:_:)``.
-  package init(at path: String, name: VaultName, identity: Identity, state: String) throws(VaultError) {
+  package init(
+    at path: String, name: VaultName, identity: Identity, state: String, now: @escaping @Sendable () -> Int64
+  ) throws(VaultError) {
     do {
       repository = try Repository(opening: path)
     } catch {
@@ -29,63 +45,93 @@ package final class Vault: Sendable {
     }
     self.name = name
     self.identity = identity
-    membership = try Membership(of: repository)
-    guard membership.members[identity.node] != nil else { throw .notAMember }
-    epochs = try EpochKeys(of: membership, in: repository, identity: identity)
-    statePath = "\(state)/\(membership.vault.hex)"
+    self.now = now
+    guard let tip = try repository.tip(of: Membership.branch) else { throw .notAVault }
+    var log = try MembershipLog(endingAt: tip, in: repository)
+    for lost in try Vault.lostTips(in: repository) { try log.take(lost, in: repository) }
+    standing = Mutex(try Vault.standing(log, of: identity, in: repository))
+    id = log.vault
+    statePath = "\(state)/\(log.vault.hex)"
   }
+
+  private static func standing(
+    _ log: MembershipLog, of identity: Identity, in repository: Repository
+  ) throws(VaultError) -> Standing {
+    let membership = log.current
+    // Who was removed keeps what it has, and can read it for ever.
+    guard membership.members[identity.node] != nil || membership.removed[identity.node] != nil else {
+      throw .notAMember
+    }
+    return Standing(log: log, keys: try EpochKeys(of: log, in: repository, identity: identity))
+  }
+
+  /// The members now, as far as they were read; ``refreshMembers()`` reads them anew.
+  package var membership: Membership { standing.withLock { $0.log.current } }
+
+  var log: MembershipLog { standing.withLock { $0.log } }
+
+  /// This node's role; nil once it was removed.
+  package var role: Role? { membership.members[identity.node]?.role }
+
+  /// The keys that this node holds; nil if it holds none.
+  var keys: EpochKeys? { standing.withLock { $0.keys } }
+
+  /// Reads the members anew if their branch moved, or in any case; returns whether it did.
+  @discardableResult
+  package func refreshMembers(force: Bool = false) throws(VaultError) -> Bool {
+    try standing.withLock { standing throws(VaultError) in
+      guard let tip = try repository.tip(of: Membership.branch) else { throw .notAVault }
+      guard force || tip != standing.log.tip else { return false }
+      var log = standing.log
+      try log.take(tip, in: repository)
+      // A repository that was put back to an older state.
+      if log.tip != tip { log = try MembershipLog(endingAt: tip, in: repository) }
+      for lost in try Vault.lostTips(in: repository) { try log.take(lost, in: repository) }
+      standing = try Vault.standing(log, of: identity, in: repository)
+      if wantsSpeed.load(ordering: .relaxed) { standing.keys?.prepareAhead() }
+      return true
+    }
+  }
+
+  /// The ends of forks of the members' log that lost.
+  private static func lostTips(in repository: Repository) throws(VaultError) -> [ObjectName] {
+    try repository.wrapped { () throws(GitError) in try repository.references(under: lost) }.map(\.object)
+  }
+
+  /// The branches that keep forks of the members' log that lost: each is named after its commit.
+  static let lost = "refs/heads/lost/"
 
   /// The branch that only this node moves.
   var branch: String { Vault.branch(of: identity.node) }
 
-  static func branch(of node: NodeID) -> String { "refs/heads/nodes/\(node)" }
+  static let nodes = "refs/heads/nodes/"
+  static func branch(of node: NodeID) -> String { "\(nodes)\(node)" }
 
   /// The branch that shows this repository's view.
   static let main = "refs/heads/main"
 
-  /// The commit that is this repository's view; nil if nothing was ever written.
-  func headCommit() throws(VaultError) -> ObjectName? { try repository.tip(of: branch) }
-
-  /// The newest data commit, verified.
-  func head() throws(VaultError) -> Head? {
-    guard let commit = try headCommit() else { return nil }
-    return try head(at: commit)
-  }
-
-  /// A data commit, verified alone (not its ancestors).
-  func head(at commit: ObjectName) throws(VaultError) -> Head {
-    let object = try repository.loadCommit(commit)
-    let message = try CommitVerifier(self).verify(object, named: commit)
-    return Head(commit: commit, tree: object.tree, clock: message.clock)
-  }
+  /// The repository's commits as a graph.
+  var graph: CommitGraph<Repository> { CommitGraph(source: repository, vault: id) }
 
   /// Makes and signs the data commit that follows `head`.
+  ///
+  /// - Throws: ``VaultError/roleForbids`` if this node may not write.
   func dataCommit(tree: ObjectName, after head: Head?) throws(VaultError) -> (object: NewObject, clock: UInt64) {
+    let membership = membership
+    guard membership.members[identity.node]?.role.mayWrite == true else { throw .roleForbids }
     let clock = (head?.clock ?? 0) + 1
     let message = CommitMessage(
-      vault: membership.vault, node: identity.node, clock: clock, members: membership.commit, epoch: membership.epoch)
+      vault: id, node: identity.node, clock: clock, members: membership.commit, epoch: membership.epoch)
     let commit = SignedCommit(
-      tree: tree, parents: head.map { [$0.commit] } ?? [], message: message.encoded, time: SignedCommit.now)
+      tree: tree, parents: head.map { [$0.commit] } ?? [], message: message.encoded, time: now())
     return (try commit.object(signedBy: identity), clock)
-  }
-
-  /// Moves this node's branch by compare-and-swap; false if it was not at `old`.
-  func advance(from old: ObjectName?, to new: ObjectName) throws(VaultError) -> Bool {
-    guard try repository.move(branch, from: old, to: new, durable: false) else { return false }
-    // A mirror clone has a plain `main`; the first write here makes it follow this node's branch again.
-    if !mainFollows.load(ordering: .relaxed) {
-      if try repository.symbolicTarget(Vault.main) != branch {
-        try repository.pointSymbolically(Vault.main, to: branch)
-      }
-      mainFollows.store(true, ordering: .relaxed)
-    }
-    return true
   }
 
   /// Prepares for being mounted: what can be made ahead of writes is.
   package func prepareForWriting() {
     repository.expectManyWrites()
-    epochs.prepareAhead()
+    wantsSpeed.store(true, ordering: .relaxed)
+    keys?.prepareAhead()
   }
 
   /// Puts all on the disk, and packs loose objects if no mount did so in time.

@@ -6,27 +6,45 @@ package import VirtualFS
 ///
 /// One at a time per vault and process commits; loading is concurrent and needs no lock.
 package final class VaultBacking: Backing {
-  private let vault: Vault
-  private let sealer: ObjectSealer
-  private let state: Mutex<State>
+  let vault: Vault
+  let sealer: ObjectSealer
+  let state: Mutex<State>
   /// The commit that the file system above shows; apart from `state`, so that looking at it waits for no commit.
-  private let shown: Mutex<ObjectName?>
+  private let shown: Mutex<Shown>
+  private let onCommit: @Sendable () -> Void
 
   /// What the file system above has been told of.
-  private struct State {
+  struct State {
     var head: Head?
+    /// This node's own branch; `head` is it, or has it among its ancestors.
+    var own: ObjectName?
     var tree: DataTree
+    var presentation = Presentation()
+    /// Objects that are damaged, or under a key that this node was not given yet.
+    var unreadable: Set<ObjectKey> = []
+    /// The members when this was read.
+    var members: ObjectName
   }
 
-  /// - Throws: what reading the newest commit's trees throws.
-  package init(_ vault: Vault) throws(VaultError) {
+  private struct Shown: Equatable {
+    var commit: ObjectName?
+    var members: ObjectName
+  }
+
+  /// Calls `onCommit` after each commit of its own, from the thread that made it.
+  ///
+  /// Throws what reading the newest commit's trees throws.
+  package init(_ vault: Vault, onCommit: @escaping @Sendable () -> Void = {}) throws(VaultError) {
     self.vault = vault
+    self.onCommit = onCommit
     sealer = ObjectSealer(vault)
-    let head = try vault.head()
+    let own = try vault.ownTip()
+    let head = try vault.view()
     let tree =
       if let head { try DataTree(reading: head.tree, of: head.commit, from: vault.repository) } else { DataTree() }
-    state = Mutex(State(head: head, tree: tree))
-    shown = Mutex(head?.commit)
+    let members = vault.membership.commit
+    state = Mutex(State(head: head, own: own, tree: tree, members: members))
+    shown = Mutex(Shown(commit: head?.commit, members: members))
   }
 
   // MARK: Backing
@@ -51,7 +69,9 @@ package final class VaultBacking: Backing {
 
   package func commit(_ batch: CommitBatch) throws(VFSError) -> CommitOutcome {
     do {
-      return try state.withLock { state throws(VaultError) in try commit(batch, from: &state) }
+      let outcome = try state.withLock { state throws(VaultError) in try commit(batch, from: &state) }
+      if case .committed(let receipt) = outcome, !receipt.isEmpty || !batch.removals.isEmpty { onCommit() }
+      return outcome
     } catch {
       throw VFSError(error)
     }
@@ -70,10 +90,11 @@ package final class VaultBacking: Backing {
     (try? vault.repository.availableBytes()).map { Int64(clamping: $0) } ?? .max
   }
 
-  /// Whether another process committed since the file system above was last told.
+  /// Whether there is something to show that the file system above was not told of: by another process, or by a peer.
   package var isBehind: Bool {
     // A branch that cannot be read is found out about, and told, by the refresh that follows.
-    (try? vault.headCommit()) != shown.withLock { $0 }
+    let commit = try? vault.headCommit()
+    return Shown(commit: commit, members: vault.membership.commit) != shown.withLock { $0 }
   }
 
   // MARK: the two ends of a commit
@@ -84,41 +105,104 @@ package final class VaultBacking: Backing {
       if batch.durable { try vault.repository.flushQuickly() }
       return .committed([:])
     }
-    var tree = state.tree
-    var objects: [NewObject] = []
-    var receipt: [ObjectID: [ContentReference?]] = [:]
-    for object in batch.removals { tree.replace(object, with: []) }
-    for node in batch.puts {
-      guard let sealed = try sealIfSound(node) else {
-        receipt[node.object] = node.storedParts
-        continue
-      }
-      objects.append(contentsOf: sealed.blobs)
-      tree.replace(node.object, with: sealed.entries)
-      if let parts = sealed.parts { receipt[node.object] = parts }
-    }
-    let (root, trees) = tree.encode(readme: Vault.readme.name)
-    objects.append(contentsOf: trees)
-    if state.tree.readme != Vault.readme.name { objects.append(Vault.readme) }
+    // Before anything is sealed: whoever was removed must not be able to read it.
+    try vault.refreshMembers()
+    var draft = Draft(state.tree)
+    for object in batch.removals { try remove(object, leavingFor: nil, batch, state, &draft) }
+    for node in batch.puts { try put(node, batch, state, &draft) }
+    let (root, trees) = draft.tree.encode(readme: Vault.readme.name)
+    draft.objects.append(contentsOf: trees)
+    if state.tree.readme != Vault.readme.name { draft.objects.append(Vault.readme) }
     let commit = try vault.dataCommit(tree: root, after: state.head)
-    objects.append(commit.object)
-    try vault.repository.add(objects, durable: false)
-    guard try vault.advance(from: state.head?.commit, to: commit.object.name) else {
+    draft.objects.append(commit.object)
+    try vault.repository.add(draft.objects, durable: false)
+    guard try vault.advance(from: state.own, to: commit.object.name) else {
       guard let changes = try catchUp(&state) else { throw .contended }
       return .outdated(changes)
     }
-    state.head = Head(commit: commit.object.name, tree: root, clock: commit.clock)
-    state.tree = tree
-    shown.withLock { $0 = commit.object.name }
+    let head = Head(commit: commit.object.name, tree: root, clock: commit.clock)
+    vault.noteOwnCommit(head, after: state.own)
+    state.head = head
+    state.own = head.commit
+    state.tree = draft.tree
+    state.presentation.note(puts: draft.puts, removals: draft.removals)
+    for put in draft.puts { state.unreadable.remove(put.key) }
+    for key in draft.removals { state.unreadable.remove(key) }
+    shown.withLock { $0.commit = head.commit }
     // If this fails the version is there all the same; the caller is told, and it will be made again.
     if batch.durable { try vault.repository.flushQuickly() }
-    return .committed(receipt)
+    return .committed(draft.receipt)
+  }
+
+  /// A commit under construction.
+  private struct Draft {
+    var tree: DataTree
+    var objects: [NewObject] = []
+    var receipt: [ObjectID: [ContentReference?]] = [:]
+    var puts: [(key: ObjectKey, node: StoredNode)] = []
+    var removals: [ObjectKey] = []
+
+    init(_ tree: DataTree) { self.tree = tree }
+  }
+
+  private func put(
+    _ node: StoredNode, _ batch: CommitBatch, _ state: State, _ draft: inout Draft
+  ) throws(VaultError) {
+    let stored = state.presentation.stored(node)
+    var key = state.presentation.key(of: node.object)
+    if key.lost != nil, stored.paths == node.paths {
+      // A lost version was taken to a place of its own: it is an object now.
+      draft.tree.replace(key, with: [])
+      draft.removals.append(key)
+      key = ObjectKey(node.object)
+    }
+    guard let sealed = try sealIfSound(stored, as: key) else {
+      draft.receipt[node.object] = node.storedParts
+      return
+    }
+    try leave(node.object, for: stored, batch, state, &draft)
+    draft.objects.append(contentsOf: sealed.blobs)
+    draft.tree.replace(key, with: sealed.entries)
+    draft.puts.append((key, stored))
+    draft.receipt[node.object] = sealed.parts ?? []
+  }
+
+  private func remove(
+    _ object: ObjectID, leavingFor node: StoredNode?, _ batch: CommitBatch, _ state: State, _ draft: inout Draft
+  ) throws(VaultError) {
+    try leave(object, for: node, batch, state, &draft)
+    let key = state.presentation.key(of: object)
+    draft.tree.replace(key, with: [])
+    draft.removals.append(key)
+  }
+
+  /// Deals with what shares a path that an object leaves, so that it does not come to light there.
+  private func leave(
+    _ object: ObjectID, for node: StoredNode?, _ batch: CommitBatch, _ state: State, _ draft: inout Draft
+  ) throws(VaultError) {
+    let companions = state.presentation.companions(of: object, leavingFor: node)
+    for directory in companions.directories where !batch.removals.contains(directory) {
+      draft.tree.replace(ObjectKey(directory), with: [])
+      draft.removals.append(ObjectKey(directory))
+    }
+    for file in companions.files
+    where !batch.removals.contains(file) && !batch.puts.contains(where: { $0.object == file }) {
+      // It stays where it is shown.
+      let key = ObjectKey(file)
+      var presentation = state.presentation
+      guard let shown = presentation.show(try sealer.node(of: file, entries: draft.tree.entries(of: key))),
+        let sealed = try sealIfSound(shown, as: key)
+      else { continue }
+      draft.objects.append(contentsOf: sealed.blobs)
+      draft.tree.replace(key, with: sealed.entries)
+      draft.puts.append((key, shown))
+    }
   }
 
   /// Nil if content that is already stored is damaged: the object then stays as it is, so that it blocks no other change.
-  private func sealIfSound(_ node: StoredNode) throws(VaultError) -> ObjectSealer.Sealed? {
+  private func sealIfSound(_ node: StoredNode, as key: ObjectKey) throws(VaultError) -> ObjectSealer.Sealed? {
     do {
-      return try sealer.seal(node)
+      return try sealer.seal(node, as: key)
     } catch {
       if error.isDamage { return nil }
       throw error
@@ -127,19 +211,37 @@ package final class VaultBacking: Backing {
 
   /// Takes what others committed as the new state; nil if nobody did.
   private func catchUp(_ state: inout State) throws(VaultError) -> [ExternalChange]? {
-    guard let commit = try vault.headCommit(), commit != state.head?.commit else { return nil }
-    let head = try vault.head(at: commit)
-    let tree = try DataTree(reading: head.tree, of: commit, from: vault.repository, sharing: state.tree)
+    let own = try vault.ownTip()
+    let head = try vault.view()
+    let members = vault.membership.commit
+    guard head?.commit != state.head?.commit || own != state.own || members != state.members else { return nil }
+    if let head { try vault.showInMain(head.commit) }
+    let tree =
+      if let head {
+        try DataTree(reading: head.tree, of: head.commit, from: vault.repository, sharing: state.tree)
+      } else { DataTree() }
     let loader = NodeLoader(vault: vault, sealer: sealer)
-    var changes: [ExternalChange] = []
-    for object in DataTree.differences(state.tree, tree) {
-      let entries = tree.entries(of: object)
-      changes.append(entries.isEmpty ? .removed(object) : .put(try loader.node(of: object, in: tree)))
+    var unreadable = state.unreadable
+    var changes: [Presentation.Change] = []
+    var keys = DataTree.differences(state.tree, tree)
+    // New members' keys may open what was closed.
+    if members != state.members { keys += unreadable.subtracting(keys).sorted() }
+    for key in keys {
+      unreadable.remove(key)
+      guard !tree.entries(of: key).isEmpty else {
+        changes.append(.removed(key))
+        continue
+      }
+      let (node, isSound) = try loader.load(key, in: tree)
+      if !isSound { unreadable.insert(key) }
+      changes.append(.put(key, node))
     }
-    state.head = head
-    state.tree = tree
-    shown.withLock { $0 = commit }
-    return changes
+    var presentation = state.presentation
+    let shown = try presentation.apply(changes) { key throws(VaultError) in try loader.node(of: key, in: tree) }
+    state = State(
+      head: head, own: own, tree: tree, presentation: presentation, unreadable: unreadable, members: members)
+    self.shown.withLock { $0 = Shown(commit: head?.commit, members: members) }
+    return shown
   }
 }
 
@@ -147,27 +249,28 @@ extension VaultBacking {
   /// How many objects the index may lack before it is worth writing anew.
   private static let indexSlack = 64
 
-  /// Every object of the newest version, to fill a file system with; in no particular order.
+  /// Every object of the newest version, to fill a file system with; in no particular order. Call it once, before anything is committed.
   ///
   /// An object that is damaged is still there, under the name that it had last: reading it fails.
   package func nodes() throws(VaultError) -> [StoredNode] {
     let tree = state.withLock { $0.tree }
     let index = ObjectIndex(of: vault)
     let (nodes, damaged) = try NodeLoader(vault: vault, sealer: sealer, index: index).nodes(of: tree)
-    let missing = nodes.count { index.node(of: $0.object, entries: tree.entries(of: $0.object)) == nil }
+    let missing = nodes.count { index.node(of: $0.key.id, entries: tree.entries(of: $0.key)) == nil }
     if missing > VaultBacking.indexSlack + nodes.count / 16 {
       // Without an index everything still works, only slower.
-      try? ObjectIndex.save(nodes.filter { !damaged.contains($0.object) }, of: tree, vault: vault)
+      try? ObjectIndex.save(nodes.filter { !damaged.contains($0.key) }, of: tree, vault: vault)
     }
-    return nodes
+    var presentation = Presentation()
+    let changes = try presentation.apply(nodes.map { .put($0.key, $0.node) }) { key throws(VaultError) in
+      throw .objectDamaged(tree.entries(of: key).first?.blob ?? .zero)
+    }
+    state.withLock { state in
+      state.presentation = presentation
+      state.unreadable = damaged
+    }
+    return changes.compactMap { if case .put(let node) = $0 { node } else { nil } }
   }
-}
-
-/// A data commit that a file system shows.
-struct Head: Hashable, Sendable {
-  let commit: ObjectName
-  let tree: ObjectName
-  let clock: UInt64
 }
 
 extension VFSError {
@@ -176,8 +279,10 @@ extension VFSError {
     switch error {
     case .objectDamaged, .commitInvalid, .pathMissing, .versionMissing, .versionAmbiguous, .notAVault, .notAMember,
       .formatUnsupported, .phraseMalformed, .identityMalformed, .wrongPassphrase, .passphraseNeeded, .keynodeMissing,
-      .keynodeExists, .vaultMissing, .vaultExists, .vaultMounted, .vaultNameInvalid:
+      .keynodeExists, .vaultMissing, .vaultExists, .vaultMounted, .vaultNameInvalid, .recipientMalformed,
+      .memberMissing, .memberAmbiguous, .tooManyMembers, .lastOwner:
       self.init(.corrupt)
+    case .roleForbids: self.init(.readOnly)
     case .contended: self.init(.io)
     case .unstorable: self.init(.argumentListTooLong)
     case .memoryUnavailable: self.init(.outOfMemory)

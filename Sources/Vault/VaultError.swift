@@ -40,6 +40,18 @@ package enum VaultError: Error, Hashable {
   case versionAmbiguous
   /// No secret has that path in that version.
   case pathMissing
+  /// A member's age recipient is none.
+  case recipientMalformed
+  /// This node's role in the vault does not allow it.
+  case roleForbids
+  /// No member of the vault has that node id, label or prefix of one.
+  case memberMissing
+  /// More than one member goes by that.
+  case memberAmbiguous
+  /// A vault has 120 members at most.
+  case tooManyMembers
+  /// A vault must keep an owner.
+  case lastOwner
   /// Others kept committing meanwhile.
   case contended
   /// Locked memory or libsodium cannot be had.
@@ -61,4 +73,30 @@ package enum CommitFlaw: Hashable, Sendable {
   case tree
   case parents
   case malformed
+  /// A node's branch was told one thing here and another there.
+  case fork
+  /// A merge commit is not what its parents make.
+  case merge
+  /// A membership commit changes what it may not.
+  case members
+}
+
+extension CommitFlaw {
+  /// What a person is told: the end of a sentence.
+  package var reason: String {
+    switch self {
+    case .message: "its message is malformed"
+    case .signatureMissing: "it is not signed"
+    case .signatureWrong: "its signature is wrong"
+    case .otherVault: "it was made for another vault"
+    case .notAMember: "its author may not write here"
+    case .clock: "its clock is wrong"
+    case .tree: "its tree has what a vault does not have"
+    case .parents: "its parents are wrong"
+    case .malformed: "it is malformed"
+    case .fork: "its author has gone on from an earlier version than we know: perhaps a backup was put back"
+    case .merge: "it is not the merge of its parents"
+    case .members: "it changes what a member may not change"
+    }
+  }
 }

@@ -5,9 +5,10 @@ public final class TemporaryDirectory: Sendable {
   /// Its absolute path.
   public let path: String
 
-  /// Makes the directory, for this user only.
-  public init() throws {
-    path = NSTemporaryDirectory() + "polykey-test-\(UUID().uuidString.prefix(13))"
+  /// Makes the directory, for this user only; `inMemory` where there is a file system that needs no disk.
+  public init(inMemory: Bool = false) throws {
+    let hasMemory = inMemory && FileManager.default.isWritableFile(atPath: "/dev/shm")
+    path = (hasMemory ? "/dev/shm/" : NSTemporaryDirectory()) + "polykey-test-\(UUID().uuidString.prefix(13))"
     try FileManager.default.createDirectory(
       atPath: path, withIntermediateDirectories: false, attributes: [.posixPermissions: 0o700])
   }

@@ -40,7 +40,7 @@ import VirtualFS
     var generator = SeededGenerator(seed: 1)
     let node = StoredNode.file(["secret"], [1, 2, 3], object: .random(&generator))
     _ = try VaultBacking(sample.vault).commit(CommitBatch(puts: [node]))
-    let head = try #require(try sample.vault.head())
+    let head = try #require(try sample.vault.view())
     let message = CommitMessage(
       vault: sample.vault.membership.vault, node: sample.keynode.identity.node, clock: 2,
       members: sample.vault.membership.commit, epoch: 1)

@@ -3,23 +3,23 @@ internal import SSHSignature
 
 /// The rules that a data commit must keep to be believed, each alone; docs/format.md, "Data commit".
 struct CommitVerifier {
-  private let membership: Membership
+  private let log: MembershipLog
 
-  init(_ vault: Vault) { membership = vault.membership }
+  init(_ log: MembershipLog) { self.log = log }
 
   /// Checks a data commit's message, author and signature.
   ///
   /// - Throws: ``VaultError/commitInvalid(_:_:)``.
   func verify(_ commit: CommitObject, named name: ObjectName) throws(VaultError) -> CommitMessage {
     guard let message = CommitMessage(commit.message) else { throw .commitInvalid(name, .message) }
-    guard message.vault == membership.vault else { throw .commitInvalid(name, .otherVault) }
-    guard message.members == membership.commit, let member = membership.members[message.node], member.role.mayWrite
-    else {
+    guard message.vault == log.vault else { throw .commitInvalid(name, .otherVault) }
+    guard let members = log.state(at: message.members), members.members[message.node]?.role.mayWrite == true else {
       throw .commitInvalid(name, .notAMember)
     }
     // The last one has no next.
     guard 1..<UInt64.max ~= message.clock else { throw .commitInvalid(name, .clock) }
-    guard membership.keys[message.epoch] != nil else { throw .commitInvalid(name, .message) }
+    guard members.keys[message.epoch] != nil else { throw .commitInvalid(name, .message) }
+    guard commit.parents.count <= 1 else { throw .commitInvalid(name, .parents) }
     try CommitVerifier.verifySignature(of: commit, named: name, by: message.node)
     return message
   }
@@ -30,13 +30,5 @@ struct CommitVerifier {
     guard Identity.verify(signature, of: commit.signedPayload, namespace: SignedCommit.namespace, by: node) else {
       throw .commitInvalid(name, .signatureWrong)
     }
-  }
-
-  /// Checks that a commit follows its parent as it should.
-  static func verifyOrder(
-    _ message: CommitMessage, named name: ObjectName, parents: [CommitMessage]
-  ) throws(VaultError) {
-    let greatest = parents.map(\.clock).max() ?? 0
-    guard message.clock == greatest + 1 else { throw .commitInvalid(name, .clock) }
   }
 }

@@ -1,5 +1,4 @@
 internal import GitStore
-internal import Glibc
 internal import SSHSignature
 
 /// A commit that a node signs: the only kind that a vault's branches have.
@@ -45,9 +44,6 @@ struct SignedCommit {
     bytes.insert(contentsOf: header, at: headerEnd)
     return NewObject(kind: .commit, bytes: bytes)
   }
-
-  /// The time of a commit made now.
-  static var now: Int64 { Int64(Glibc.time(nil)) }
 
   /// The e-mail address in a node's commits, which is its principal in an allowed-signers file.
   static func principal(of node: NodeID) -> String { "\(node)@polykey" }

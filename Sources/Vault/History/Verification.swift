@@ -1,4 +1,5 @@
 package import GitStore
+internal import HeapModule
 package import VirtualFS
 
 /// What `verify` found wrong.
@@ -28,104 +29,145 @@ extension Vault {
   /// Verifies everything reachable: each commit's message, signature, clock and tree; that each object decrypts and is well-formed.
   ///
   /// Calls `report` with each fault, and goes on behind it where it can.
-  package func verify(report: (Finding) -> Void) throws(VaultError) -> VerificationSummary {
-    var summary = VerificationSummary()
-    try verifyMembers(&summary, report: report)
-    guard var name = try headCommit() else { return summary }
-    let sealer = ObjectSealer(self)
-    var seen: Set<ObjectName> = []
-    // Paths in the newest sound version of each object, and the faults of objects of which no path is known yet.
-    var paths: [ObjectID: [UInt8]] = [:]
-    var pending: [ObjectID: [(ObjectName, VaultError)]] = [:]
-    var tree: DataTree?
-    var child: (name: ObjectName, message: CommitMessage)?
-    func finish() {
-      for (object, faults) in pending.sorted(by: { $0.key < $1.key }) { tell(faults, of: object, path: nil) }
-    }
-    func tell(_ faults: [(ObjectName, VaultError)], of object: ObjectID, path: [UInt8]?) {
-      for (commit, reason) in faults {
-        report(Finding(subject: .secret(object, path: path), commit: commit, reason: reason))
-      }
-    }
-    while true {
-      summary.commits += 1
-      let commit: CommitObject
-      do throws(VaultError) {
-        commit = try repository.loadCommit(name)
-        let message = try CommitVerifier(self).verify(commit, named: name)
-        if let child { try CommitVerifier.verifyOrder(child.message, named: child.name, parents: [message]) }
-        child = (name, message)
-        if commit.parents.isEmpty { try CommitVerifier.verifyOrder(message, named: name, parents: []) }
-        guard commit.parents.count <= 1 else { throw .commitInvalid(name, .parents) }
-      } catch {
-        report(Finding(subject: .commit(name), commit: name, reason: error))
-        finish()
-        return summary
-      }
-      do throws(VaultError) {
-        let shown = try DataTree(reading: commit.tree, of: name, from: repository, sharing: tree)
-        if let readme = shown.readme, seen.insert(readme).inserted {
-          verifyBlob(readme, of: name, &summary, report: report)
-        }
-        let changed = if let tree { DataTree.differences(tree, shown) } else { shown.objects }
-        for object in changed {
-          let entries = shown.entries(of: object)
-          guard !entries.isEmpty else { continue }
-          do throws(VaultError) {
-            let node = try sealer.verify(object, entries: entries, seen: &seen, summary: &summary)
-            if paths[object] == nil { paths[object] = node.paths.first }
-            // An older sound version tells the path of a damaged newer one.
-            if let faults = pending.removeValue(forKey: object) { tell(faults, of: object, path: node.paths.first) }
-          } catch {
-            // A newer sound version tells the path, too, and so does a sound header of damaged content.
-            let header = try sealer.pathIfSound(of: object, entries: entries)
-            if let path = paths[object] ?? header {
-              tell((pending.removeValue(forKey: object) ?? []) + [(name, error)], of: object, path: path)
-              paths[object] = path
-            } else {
-              pending[object, default: []].append((name, error))
-            }
-          }
-        }
-        tree = shown
-      } catch {
-        report(Finding(subject: .commit(name), commit: name, reason: error))
-      }
-      guard let parent = commit.parents.first else { break }
-      name = parent
-    }
-    finish()
+  package func verify(report: @escaping (Finding) -> Void) throws(VaultError) -> VerificationSummary {
+    var verification = Verification(of: self, report: report)
+    return try verification.run()
+  }
+}
+
+/// One run of `verify`.
+private struct Verification {
+  private let vault: Vault
+  private let report: (Finding) -> Void
+  private let sealer: ObjectSealer
+  private var summary = VerificationSummary()
+  private var seen: Set<ObjectName> = []
+  /// Paths in the newest sound version of each object.
+  private var paths: [ObjectKey: [UInt8]] = [:]
+  /// The faults of objects of which no path is known yet.
+  private var pending: [ObjectKey: [(commit: ObjectName, reason: VaultError)]] = [:]
+  /// Faults that are told of a commit already.
+  private var faulty: Set<ObjectName> = []
+
+  init(of vault: Vault, report: @escaping (Finding) -> Void) {
+    self.vault = vault
+    self.report = report
+    sealer = ObjectSealer(vault)
+  }
+
+  mutating func run() throws(VaultError) -> VerificationSummary {
+    try verifyMembers()
+    try verify(from: try vault.countingTips())
+    for (key, faults) in pending.sorted(by: { $0.key < $1.key }) { tell(faults, of: key, path: nil) }
     return summary
   }
 
-  /// Reads every file of the membership commit; opening the vault has verified what they say.
-  private func verifyMembers(
-    _ summary: inout VerificationSummary, report: (Finding) -> Void
-  ) throws(VaultError) {
-    var trees = [try repository.loadCommit(membership.commit).tree]
-    while let tree = trees.popLast() {
+  private mutating func tell(_ reason: VaultError, of commit: ObjectName) {
+    if faulty.insert(commit).inserted { report(Finding(subject: .commit(commit), commit: commit, reason: reason)) }
+  }
+
+  private func tell(_ faults: [(commit: ObjectName, reason: VaultError)], of key: ObjectKey, path: [UInt8]?) {
+    for (commit, reason) in faults {
+      report(Finding(subject: .secret(key.id, path: path), commit: commit, reason: reason))
+    }
+  }
+
+  /// Verifies tips and all before them, newest first; what is behind a commit that is not to be believed is not looked at.
+  private mutating func verify(from tips: some Sequence<ObjectName>) throws(VaultError) {
+    let rules = AncestryRules(graph: vault.graph, log: vault.log)
+    var heap = Heap<GraphCommit>()
+    var met: Set<ObjectName> = []
+    for tip in tips { push(tip, &heap, &met) }
+    var trees: [ObjectName: DataTree] = [:]
+    while let commit = heap.popMax() {
+      summary.commits += 1
       do throws(VaultError) {
-        for entry in try repository.entries(ofTree: tree) {
-          if entry.mode == .directory {
-            trees.append(entry.object)
-          } else {
-            verifyBlob(entry.object, of: membership.commit, &summary, report: report)
+        try rules.verify(commit.name)
+        let known = trees.removeValue(forKey: commit.name)
+        let tree = if let known { known } else { try vault.graph.tree(commit) }
+        if let readme = tree.readme, seen.insert(readme).inserted { verifyBlob(readme, of: commit.name) }
+        for parent in commit.parents { push(parent, &heap, &met) }
+        // What a parent's tree has is verified with the parent. Where that is broken, all that is here is.
+        var before = DataTree()
+        if let parent = commit.parents.first, !faulty.contains(parent) {
+          do throws(VaultError) {
+            let known = trees[parent]
+            before = if let known { known } else { try vault.graph.tree(try vault.graph.commit(parent), sharing: tree) }
+            trees[parent] = before
+          } catch {
+            guard error.isDamage || error.isFlaw else { throw error }
           }
         }
+        for key in DataTree.differences(before, tree) { try verify(key, in: tree, of: commit.name) }
       } catch {
-        report(Finding(subject: .commit(membership.commit), commit: membership.commit, reason: error))
+        guard error.isDamage || error.isFlaw else { throw error }
+        tell(error, of: commit.name)
       }
     }
   }
 
-  private func verifyBlob(
-    _ name: ObjectName, of commit: ObjectName, _ summary: inout VerificationSummary, report: (Finding) -> Void
-  ) {
+  private mutating func push(_ name: ObjectName, _ heap: inout Heap<GraphCommit>, _ met: inout Set<ObjectName>) {
+    guard met.insert(name).inserted else { return }
+    do throws(VaultError) {
+      heap.insert(try vault.graph.commit(name))
+    } catch {
+      summary.commits += 1
+      tell(error, of: name)
+    }
+  }
+
+  private mutating func verify(_ key: ObjectKey, in tree: DataTree, of commit: ObjectName) throws(VaultError) {
+    let entries = tree.entries(of: key)
+    if entries.isEmpty { return }
+    // Not again what is as it was in a newer version.
+    if entries.allSatisfy({ seen.contains($0.blob) }) { return }
+    do throws(VaultError) {
+      let path = try sealer.verify(key, entries: entries, seen: &seen, summary: &summary)
+      if paths[key] == nil { paths[key] = path }
+      // An older sound version tells the path of a damaged newer one.
+      if let faults = pending.removeValue(forKey: key) { tell(faults, of: key, path: path) }
+    } catch {
+      guard error.isDamage else { throw error }
+      for entry in entries { seen.insert(entry.blob) }
+      // A newer sound version tells the path, too, and so does a sound header of damaged content.
+      let header = try sealer.pathIfSound(of: key, entries: entries)
+      let fault = (commit: commit, reason: error)
+      if let path = paths[key] ?? header {
+        tell((pending.removeValue(forKey: key) ?? []) + [fault], of: key, path: path)
+        paths[key] = path
+      } else {
+        pending[key, default: []].append(fault)
+      }
+    }
+  }
+
+  /// Reads every file of the membership commits; opening the vault has verified what they say.
+  private mutating func verifyMembers() throws(VaultError) {
+    for commit in vault.log.commits {
+      var trees = [try vault.repository.loadCommit(commit).tree]
+      while let tree = trees.popLast() {
+        guard seen.insert(tree).inserted else { continue }
+        do throws(VaultError) {
+          for entry in try vault.repository.entries(ofTree: tree) {
+            if entry.mode == .directory {
+              trees.append(entry.object)
+            } else if seen.insert(entry.object).inserted {
+              verifyBlob(entry.object, of: commit)
+            }
+          }
+        } catch {
+          tell(error, of: commit)
+        }
+      }
+    }
+  }
+
+  private mutating func verifyBlob(_ name: ObjectName, of commit: ObjectName) {
     summary.objects += 1
     do throws(VaultError) {
-      summary.bytes += try repository.loadBlob(name).count
+      summary.bytes += try vault.repository.loadBlob(name).count
     } catch {
-      report(Finding(subject: .commit(commit), commit: commit, reason: error))
+      tell(error, of: commit)
     }
   }
 }

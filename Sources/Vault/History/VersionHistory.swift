@@ -12,13 +12,18 @@ package struct Version: Hashable, Sendable {
 
 /// What a version did to one object; at least one side is there.
 package struct ObjectChange: Sendable {
-  package let object: ObjectID
+  let key: ObjectKey
   /// The object's stored form before; nil if it did not exist.
   package let old: StoredNode?
   /// The object's stored form after; nil if it does not exist any more.
   package let new: StoredNode?
   /// The object was there, before or after, but is damaged.
   package let isDamaged: Bool
+
+  package var object: ObjectID { key.id }
+
+  /// Whether it is about a version that lost a merge and was kept.
+  package var isLost: Bool { key.lost != nil }
 
   /// The path that the change is told under: the new one if there is one.
   package var path: [UInt8]? { new?.paths.first ?? old?.paths.first }
@@ -29,6 +34,8 @@ package struct ObjectChange: Sendable {
 }
 
 /// A vault's versions, newest first.
+///
+/// The order is that of the clocks: every version comes before all that it builds on. Merge commits are no versions.
 package struct VersionHistory {
   private let vault: Vault
   private let sealer: ObjectSealer
@@ -42,30 +49,29 @@ package struct VersionHistory {
   ///
   /// `wanted` chooses the objects to read, as each costs a decryption; the others are left out.
   package func walk(
-    from start: ObjectName? = nil, wanted: (ObjectID) -> Bool = { _ in true },
+    from start: ObjectName? = nil, body: (Version, [ObjectChange]) throws(VaultError) -> Bool
+  ) throws(VaultError) {
+    try walk(from: start, wanted: { _ in true }, body: body)
+  }
+
+  func walk(
+    from start: ObjectName? = nil, wanted: (ObjectKey) -> Bool,
     body: (Version, [ObjectChange]) throws(VaultError) -> Bool
   ) throws(VaultError) {
     let newest = if let start { start } else { try vault.headCommit() }
-    guard var name = newest else { return }
-    var commit = try vault.repository.loadCommit(name)
-    var tree = try DataTree(reading: commit.tree, of: name, from: vault.repository)
-    while true {
-      let message = try CommitVerifier(vault).verify(commit, named: name)
-      let parent = commit.parents.first
-      var parentCommit: CommitObject?
-      var parentTree = DataTree()
-      if let parent {
-        let found = try vault.repository.loadCommit(parent)
-        parentTree = try DataTree(reading: found.tree, of: parent, from: vault.repository, sharing: tree)
-        parentCommit = found
-      }
+    guard let newest else { return }
+    let verifier = CommitVerifier(vault.log)
+    var walk = try CommitWalk(from: newest, in: vault.graph)
+    while let step = try walk.next() {
+      guard let node = step.commit.node else { continue }
+      let name = step.commit.name
+      _ = try verifier.verify(try vault.repository.loadCommit(name), named: name)
       var changes: [ObjectChange] = []
-      for object in DataTree.differences(parentTree, tree) where wanted(object) {
-        changes.append(try change(of: object, from: parentTree, to: tree))
+      for key in DataTree.differences(step.before, step.tree) where wanted(key) {
+        changes.append(try change(of: key, from: step.before, to: step.tree))
       }
-      let version = Version(commit: name, time: commit.author.seconds, node: message.node, clock: message.clock)
-      guard try body(version, changes), let parent, let parentCommit else { return }
-      (name, commit, tree) = (parent, parentCommit, parentTree)
+      let version = Version(commit: name, time: step.commit.time, node: node, clock: step.commit.clock)
+      guard try body(version, changes) else { return }
     }
   }
 
@@ -74,8 +80,8 @@ package struct VersionHistory {
     let oldTree = try tree(at: old)
     let newTree = try tree(at: new)
     var changes: [ObjectChange] = []
-    for object in DataTree.differences(oldTree, newTree) {
-      changes.append(try change(of: object, from: oldTree, to: newTree))
+    for key in DataTree.differences(oldTree, newTree) {
+      changes.append(try change(of: key, from: oldTree, to: newTree))
     }
     return changes
   }
@@ -85,34 +91,34 @@ package struct VersionHistory {
   /// - Throws: ``VaultError/versionMissing``, ``VaultError/versionAmbiguous``.
   package func version(named prefix: String) throws(VaultError) -> ObjectName {
     guard prefix.utf8.count >= 4, prefix.utf8.allSatisfy({ Hex.value($0) != nil }) else { throw .versionMissing }
+    guard let newest = try vault.headCommit() else { throw .versionMissing }
     var found: ObjectName?
-    var next = try vault.headCommit()
-    while let name = next {
-      if name.hex.hasPrefix(prefix) {
-        guard found == nil else { throw .versionAmbiguous }
-        found = name
-      }
-      next = try vault.repository.loadCommit(name).parents.first
+    for commit in try Divergence.commits(reachedBy: [newest], butNotBy: [], in: vault.graph)
+    where commit.name.hex.hasPrefix(prefix) {
+      guard found == nil else { throw .versionAmbiguous }
+      found = commit.name
     }
     guard let found else { throw .versionMissing }
     return found
   }
 
   private func tree(at commit: ObjectName) throws(VaultError) -> DataTree {
-    let object = try vault.repository.loadCommit(commit)
-    _ = try CommitVerifier(vault).verify(object, named: commit)
-    return try DataTree(reading: object.tree, of: commit, from: vault.repository)
+    let found = try vault.graph.commit(commit)
+    if !found.isMerge {
+      _ = try CommitVerifier(vault.log).verify(try vault.repository.loadCommit(commit), named: commit)
+    }
+    return try vault.graph.tree(found)
   }
 
   private func change(
-    of object: ObjectID, from oldTree: DataTree, to newTree: DataTree
+    of key: ObjectKey, from oldTree: DataTree, to newTree: DataTree
   ) throws(VaultError) -> ObjectChange {
     var isDamaged = false
     func node(in tree: DataTree) throws(VaultError) -> StoredNode? {
-      let entries = tree.entries(of: object)
+      let entries = tree.entries(of: key)
       guard !entries.isEmpty else { return nil }
       do throws(VaultError) {
-        return try sealer.node(of: object, entries: entries)
+        return try sealer.node(of: key.id, entries: entries)
       } catch {
         guard error.isDamage else { throw error }
         isDamaged = true
@@ -121,7 +127,7 @@ package struct VersionHistory {
     }
     let old = try node(in: oldTree)
     let new = try node(in: newTree)
-    return ObjectChange(object: object, old: old, new: new, isDamaged: isDamaged)
+    return ObjectChange(key: key, old: old, new: new, isDamaged: isDamaged)
   }
 }
 
@@ -138,14 +144,14 @@ extension VersionHistory {
   /// goes on with the one that was replaced; at a path that was used again, with the secret that had it before.
   package func walk(path: [UInt8], body: (SecretVersion) throws(VaultError) -> Bool) throws(VaultError) {
     var path = path
-    var tracked: ObjectID?
-    let isWanted: (ObjectID) -> Bool = { tracked == nil || tracked == $0 }
+    var tracked: ObjectKey?
+    let isWanted: (ObjectKey) -> Bool = { tracked == nil ? $0.lost == nil : tracked == $0 }
     try walk(wanted: isWanted) { version, changes throws(VaultError) in
-      let candidates = changes.filter { $0.object == tracked || (tracked == nil && $0.touches(path)) }
+      let candidates = changes.filter { $0.key == tracked || (tracked == nil && $0.touches(path)) }
       guard let change = candidates.first(where: { $0.new?.paths.contains(path) ?? false }) ?? candidates.first else {
         return true
       }
-      tracked = change.object
+      tracked = change.key
       if let old = change.old {
         if let new = change.new, new.paths.contains(path), !old.paths.contains(path), let first = old.paths.first {
           if let replaced = try objectRemoved(from: path, by: version.commit) {
@@ -162,11 +168,11 @@ extension VersionHistory {
   }
 
   /// The object that had `path` until a commit removed it.
-  private func objectRemoved(from path: [UInt8], by commit: ObjectName) throws(VaultError) -> ObjectID? {
+  private func objectRemoved(from path: [UInt8], by commit: ObjectName) throws(VaultError) -> ObjectKey? {
     guard let parent = try vault.repository.loadCommit(commit).parents.first else { return nil }
     return try differences(from: parent, to: commit).first {
       $0.new == nil && !$0.isDamaged && $0.old?.paths.contains(path) ?? false
-    }?.object
+    }?.key
   }
 
   /// The secret at `path` as it was in a version.

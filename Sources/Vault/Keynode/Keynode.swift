@@ -1,4 +1,5 @@
 internal import GitStore
+internal import Glibc
 internal import SecretMemory
 
 /// One installation's identity and its vaults: a directory that can be copied as a whole.
@@ -7,11 +8,16 @@ internal import SecretMemory
 package final class Keynode: Sendable {
   package let paths: KeynodePaths
   package let identity: Identity
+  /// Seconds since 1970, for the dates of commits; nothing depends on it.
+  private let now: @Sendable () -> Int64
 
   /// A keynode whose identity is already open.
-  package init(at paths: KeynodePaths, identity: Identity) {
+  package init(
+    at paths: KeynodePaths, identity: Identity, now: @escaping @Sendable () -> Int64 = { Int64(Glibc.time(nil)) }
+  ) {
     self.paths = paths
     self.identity = identity
+    self.now = now
   }
 
   /// Whether there is an identity at `paths`.
@@ -41,7 +47,7 @@ package final class Keynode: Sendable {
     let draft = "\(paths.vaults)/.new-\(identity.node.short)-\(name.text)"
     if Files.exists(draft) { try Files.remove(draft) }
     do {
-      try Vault.create(at: draft, owner: identity)
+      try Vault.create(at: draft, owner: identity, time: now())
       try Files.rename(draft, to: path)
     } catch {
       try? Files.remove(draft)
@@ -56,7 +62,7 @@ package final class Keynode: Sendable {
   package func openVault(_ name: VaultName) throws(VaultError) -> Vault {
     let path = paths.repository(of: name)
     guard Files.exists(path) else { throw .vaultMissing }
-    return try Vault(at: path, name: name, identity: identity, state: paths.state)
+    return try Vault(at: path, name: name, identity: identity, state: paths.state, now: now)
   }
 
   /// Gives a vault another local name; nothing inside it changes.

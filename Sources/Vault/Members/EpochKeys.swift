@@ -14,44 +14,19 @@ final class EpochKeys: Sendable {
   /// Headers kept ready: a burst of writes that is longer pays for its own.
   private static let stock = 256
 
-  /// Opens the keys of `membership` that are encrypted to `identity`.
-  ///
-  /// - Throws: ``VaultError/notAMember`` if none is.
-  init(of membership: Membership, in repository: Repository, identity: Identity) throws(VaultError) {
+  /// Opens the keys that are encrypted to `identity`, the newest first, then those of forks that lost; nil if none is.
+  init?(of log: MembershipLog, in source: some ObjectSource, identity: Identity) throws(VaultError) {
     var identities: [X25519Identity] = []
-    for (_, blob) in membership.keys.sorted(by: { $0.key > $1.key }) {
-      if let key = try EpochKeys.open(try repository.loadBlob(blob), with: identity) { identities.append(key) }
+    var seen: Set<ObjectName> = []
+    let files = KeyFiles(identity: identity)
+    for state in [log.current] + log.lostStates {
+      for (_, blob) in state.keys.sorted(by: { $0.key > $1.key }) where seen.insert(blob).inserted {
+        identities += try files.identities(blob, in: source) ?? []
+      }
     }
-    guard let newest = identities.first else { throw .notAMember }
+    guard let newest = identities.first else { return nil }
     self.identities = identities
     prepared = HeaderPool(for: newest.recipient, capacity: EpochKeys.stock)
-  }
-
-  /// The identity in a key file; nil if the file is for others.
-  private static func open(_ file: [UInt8], with identity: Identity) throws(VaultError) -> X25519Identity? {
-    do {
-      let text = unsafe try AgeFile.decrypt(file.span.bytes, with: [identity.decryption])
-      return try text.withBytes { bytes throws(AgeError) in try KeyFile.identities(in: bytes) }.first
-    } catch .noIdentityMatched {
-      return nil
-    } catch .memoryUnavailable {
-      throw .memoryUnavailable
-    } catch {
-      throw .objectDamaged(ObjectName.of(.blob, file))
-    }
-  }
-
-  /// The key file of a vault's first epoch and its empty list of people, for one owner.
-  static func first(for owner: Identity) throws(VaultError) -> (file: [UInt8], people: [UInt8]) {
-    do {
-      let key = try X25519Identity().encoded()
-      let file = try key.withBytes { bytes throws(AgeError) in
-        try AgeFile.encrypt(bytes, to: [owner.decryption.recipient])
-      }
-      return (file, try AgeFile.encrypt(RawSpan(), to: [owner.decryption.recipient]))
-    } catch {
-      throw .memoryUnavailable
-    }
   }
 
   /// An age file of the pieces one after the other.

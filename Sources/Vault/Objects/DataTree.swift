@@ -1,11 +1,11 @@
 internal import GitStore
 internal import VirtualFS
 
-/// A data commit's tree in memory, as a value: 256 subtrees of slots, each with the blob that it holds.
+/// A data commit's tree in memory, as a value: 256 subtrees of slots, each with the blob that it holds, and as many again below `conflicts/`.
 ///
 /// Changing it touches only the subtrees named; `encode` writes those that changed and the root.
 struct DataTree: Sendable {
-  struct Entry: Sendable {
+  struct Entry: Hashable, Sendable {
     let slot: Slot
     let blob: ObjectName
   }
@@ -14,6 +14,11 @@ struct DataTree: Sendable {
   struct Subtree: Sendable {
     var entries: [Entry] = []
     var name: ObjectName?
+
+    init(entries: [Entry] = [], name: ObjectName? = nil) {
+      self.entries = entries
+      self.name = name
+    }
 
     /// The first entry that is not before `slot`.
     func position(of slot: Slot) -> Int {
@@ -27,45 +32,51 @@ struct DataTree: Sendable {
     }
   }
 
-  private(set) var subtrees = [Subtree](repeating: Subtree(), count: 256)
+  private var subtrees = [Subtree](repeating: Subtree(), count: 256)
+  /// The subtrees below `conflicts/`; none at all as long as there are no conflicts.
+  private var conflicts: [Subtree] = []
   /// The blob of its README.md; nil if it has none.
   private(set) var readme: ObjectName?
   private var changed: Set<Int> = []
 
-  /// The blob in `slot`.
-  subscript(slot: Slot) -> ObjectName? {
-    let subtree = subtrees[slot.fan]
-    let position = subtree.position(of: slot)
-    guard position < subtree.entries.count, subtree.entries[position].slot == slot else { return nil }
-    return subtree.entries[position].blob
-  }
-
   /// An object's entries: the object itself, then its parts in order.
-  func entries(of object: ObjectID) -> ArraySlice<Entry> {
-    let subtree = subtrees[Slot.header(of: object).fan]
-    let start = subtree.position(of: .header(of: object))
-    let end = subtree.position(of: Slot(object: object, position: .max))
+  func entries(of key: ObjectKey) -> ArraySlice<Entry> {
+    guard key.lost == nil || !conflicts.isEmpty else { return [] }
+    let subtree = key.lost == nil ? subtrees[key.fan] : conflicts[key.fan]
+    let start = subtree.position(of: .header(of: key))
+    let end = subtree.position(of: Slot(key, position: .max))
     return subtree.entries[start..<end]
   }
 
   /// Replaces all of an object's entries by `entries`, which are in order; none removes the object.
-  mutating func replace(_ object: ObjectID, with entries: [Entry]) {
-    let fan = Slot.header(of: object).fan
-    let start = subtrees[fan].position(of: .header(of: object))
-    let end = subtrees[fan].position(of: Slot(object: object, position: .max))
-    subtrees[fan].entries.replaceSubrange(start..<end, with: entries)
-    subtrees[fan].name = nil
-    changed.insert(fan)
+  mutating func replace(_ key: ObjectKey, with entries: [Entry]) {
+    if key.lost == nil {
+      DataTree.replace(key, with: entries, in: &subtrees[key.fan])
+      changed.insert(key.fan)
+    } else {
+      if conflicts.isEmpty { conflicts = [Subtree](repeating: Subtree(), count: 256) }
+      DataTree.replace(key, with: entries, in: &conflicts[key.fan])
+    }
   }
 
-  /// Every object, in order of ids.
-  var objects: [ObjectID] {
-    var objects: [ObjectID] = []
-    for subtree in subtrees {
-      for entry in subtree.entries where objects.last != entry.slot.object { objects.append(entry.slot.object) }
-    }
-    return objects
+  private static func replace(_ key: ObjectKey, with entries: [Entry], in subtree: inout Subtree) {
+    let start = subtree.position(of: .header(of: key))
+    let end = subtree.position(of: Slot(key, position: .max))
+    subtree.entries.replaceSubrange(start..<end, with: entries)
+    subtree.name = nil
   }
+
+  /// Every object, in order of ids, then every lost version.
+  var keys: [ObjectKey] {
+    var keys: [ObjectKey] = []
+    for subtree in subtrees + conflicts {
+      for entry in subtree.entries where keys.last != entry.slot.key { keys.append(entry.slot.key) }
+    }
+    return keys
+  }
+
+  /// The versions that lost a merge and are kept.
+  var lostKeys: [ObjectKey] { conflicts.isEmpty ? [] : keys.filter { $0.lost != nil } }
 }
 
 extension DataTree {
@@ -82,7 +93,8 @@ extension DataTree {
     }
     changed.removeAll()
     self.readme = readme
-    let root = NewObject(kind: .tree, bytes: encodeRoot(readme: readme))
+    let lost = encodeConflicts(&objects)
+    let root = NewObject(kind: .tree, bytes: encodeRoot(readme: readme, conflicts: lost))
     objects.append(root)
     return (root.name, objects)
   }
@@ -99,21 +111,49 @@ extension DataTree {
     return bytes
   }
 
-  private func encodeRoot(readme: ObjectName) -> [UInt8] {
+  /// The tree `conflicts`; nil if there are none.
+  private mutating func encodeConflicts(_ objects: inout [NewObject]) -> ObjectName? {
+    guard !conflicts.isEmpty else { return nil }
+    var entries: [UInt8] = []
+    for fan in 0..<256 where !conflicts[fan].entries.isEmpty {
+      if conflicts[fan].name == nil {
+        let object = NewObject(kind: .tree, bytes: DataTree.encode(conflicts[fan].entries))
+        conflicts[fan].name = object.name
+        objects.append(object)
+      }
+      DataTree.appendSubtree(fan, conflicts[fan], to: &entries)
+    }
+    guard !entries.isEmpty else {
+      conflicts = []
+      return nil
+    }
+    let tree = NewObject(kind: .tree, bytes: entries)
+    objects.append(tree)
+    return tree.name
+  }
+
+  private func encodeRoot(readme: ObjectName, conflicts: ObjectName?) -> [UInt8] {
     var bytes: [UInt8] = []
     bytes.reserveCapacity(256 * 29 + 64)
-    // git orders by bytes, a directory as if its name ended in "/": digits, then "README.md", then a to f.
-    for fan in 0..<160 { appendSubtree(fan, to: &bytes) }
+    // git orders by bytes, a directory as if its name ended in "/": digits, then "README.md", then a to f, with "conflicts" after "cf".
+    for fan in 0..<160 { DataTree.appendSubtree(fan, subtrees[fan], to: &bytes) }
     bytes.append(contentsOf: DataTree.fileMode)
     bytes.append(contentsOf: DataTree.readmeName)
     bytes.append(0)
     readme.append(to: &bytes)
-    for fan in 160..<256 { appendSubtree(fan, to: &bytes) }
+    for fan in 160..<0xD0 { DataTree.appendSubtree(fan, subtrees[fan], to: &bytes) }
+    if let conflicts {
+      bytes.append(contentsOf: DataTree.directoryMode)
+      bytes.append(contentsOf: DataTree.conflictsName)
+      bytes.append(0)
+      conflicts.append(to: &bytes)
+    }
+    for fan in 0xD0..<256 { DataTree.appendSubtree(fan, subtrees[fan], to: &bytes) }
     return bytes
   }
 
-  private func appendSubtree(_ fan: Int, to bytes: inout [UInt8]) {
-    guard let name = subtrees[fan].name else { return }
+  private static func appendSubtree(_ fan: Int, _ subtree: Subtree, to bytes: inout [UInt8]) {
+    guard let name = subtree.name else { return }
     bytes.append(contentsOf: DataTree.directoryMode)
     bytes.append(Hex.digit(UInt8(fan >> 4)))
     bytes.append(Hex.digit(UInt8(fan & 15)))
@@ -124,6 +164,7 @@ extension DataTree {
   private static let fileMode = [UInt8]("100644 ".utf8)
   private static let directoryMode = [UInt8]("40000 ".utf8)
   private static let readmeName = [UInt8]("README.md".utf8)
+  private static let conflictsName = [UInt8]("conflicts".utf8)
 }
 
 extension DataTree {
@@ -132,62 +173,84 @@ extension DataTree {
   /// Subtrees of the same name are taken from `old`, a tree already read.
   /// - Throws: ``VaultError/repository(_:)``; ``CommitFlaw/tree`` (of commit `commit`) for a path or mode that the format does not have.
   init(
-    reading root: ObjectName, of commit: ObjectName, from repository: Repository, sharing old: DataTree? = nil
+    reading root: ObjectName, of commit: ObjectName, from source: some ObjectSource, sharing old: DataTree? = nil
   ) throws(VaultError) {
-    for entry in try repository.entries(ofTree: root) {
+    for entry in try source.entries(ofTree: root) {
       if entry.mode == .file, entry.name == DataTree.readmeName {
         readme = entry.object
         continue
       }
-      guard entry.mode == .directory, entry.name.count == 2, let high = Hex.value(entry.name[0]),
-        let low = Hex.value(entry.name[1])
-      else { throw .commitInvalid(commit, .tree) }
-      let fan = Int(high << 4 | low)
-      if let shared = old?.subtrees[fan], shared.name == entry.object {
-        subtrees[fan] = shared
-      } else {
-        subtrees[fan] = Subtree(
-          entries: try DataTree.entries(of: entry.object, fan: fan, commit: commit, repository: repository),
-          name: entry.object)
+      guard entry.mode == .directory else { throw .commitInvalid(commit, .tree) }
+      if entry.name == DataTree.conflictsName {
+        conflicts = [Subtree](repeating: Subtree(), count: 256)
+        for entry in try source.entries(ofTree: entry.object) {
+          guard let fan = DataTree.fan(of: entry) else { throw .commitInvalid(commit, .tree) }
+          conflicts[fan] = try DataTree.subtree(
+            entry.object, fan, isLost: true, of: commit, from: source, sharing: old?.conflicts)
+        }
+        continue
       }
+      guard let fan = DataTree.fan(of: entry) else { throw .commitInvalid(commit, .tree) }
+      subtrees[fan] = try DataTree.subtree(
+        entry.object, fan, isLost: false, of: commit, from: source, sharing: old?.subtrees)
     }
   }
 
-  private static func entries(
-    of tree: ObjectName, fan: Int, commit: ObjectName, repository: Repository
-  ) throws(VaultError) -> [Entry] {
-    var entries: [Entry] = []
-    for entry in try repository.entries(ofTree: tree) {
-      guard entry.mode == .file, let slot = Slot(fan: fan, name: entry.name) else {
+  /// The subtree's number from its name of two hex digits.
+  private static func fan(of entry: TreeEntry) -> Int? {
+    guard entry.mode == .directory, entry.name.count == 2, let high = Hex.value(entry.name[0]),
+      let low = Hex.value(entry.name[1])
+    else { return nil }
+    return Int(high << 4 | low)
+  }
+
+  private static func subtree(
+    _ tree: ObjectName, _ fan: Int, isLost: Bool, of commit: ObjectName, from source: some ObjectSource,
+    sharing old: [Subtree]?
+  ) throws(VaultError) -> Subtree {
+    if let old, !old.isEmpty, old[fan].name == tree { return old[fan] }
+    var subtree = Subtree(name: tree)
+    for entry in try source.entries(ofTree: tree) {
+      guard entry.mode == .file, let slot = Slot(fan: fan, name: entry.name, isLost: isLost) else {
         throw .commitInvalid(commit, .tree)
       }
-      entries.append(Entry(slot: slot, blob: entry.object))
+      subtree.entries.append(Entry(slot: slot, blob: entry.object))
     }
-    return entries
+    guard !subtree.entries.isEmpty else { throw .commitInvalid(commit, .tree) }
+    return subtree
   }
 
-  /// The objects whose entries differ between two trees, in order of ids.
-  static func differences(_ old: DataTree, _ new: DataTree) -> [ObjectID] {
-    var objects: [ObjectID] = []
-    for fan in 0..<256 where old.subtrees[fan].name != new.subtrees[fan].name {
-      let (a, b) = (old.subtrees[fan].entries, new.subtrees[fan].entries)
-      var (i, j) = (0, 0)
-      while i < a.count || j < b.count {
-        let slot: Slot
-        if j == b.count || (i < a.count && a[i].slot < b[j].slot) {
-          slot = a[i].slot
-          i += 1
-        } else if i == a.count || b[j].slot < a[i].slot {
-          slot = b[j].slot
-          j += 1
-        } else {
-          (i, j) = (i + 1, j + 1)
-          if a[i - 1].blob == b[j - 1].blob { continue }
-          slot = a[i - 1].slot
-        }
-        if objects.last != slot.object { objects.append(slot.object) }
-      }
+  /// The objects and lost versions whose entries differ between two trees, in order of ids, the lost ones last.
+  static func differences(_ old: DataTree, _ new: DataTree) -> [ObjectKey] {
+    var keys: [ObjectKey] = []
+    for fan in 0..<256 { differences(old.subtrees[fan], new.subtrees[fan], into: &keys) }
+    if old.conflicts.isEmpty && new.conflicts.isEmpty { return keys }
+    for fan in 0..<256 {
+      differences(
+        old.conflicts.isEmpty ? Subtree() : old.conflicts[fan], new.conflicts.isEmpty ? Subtree() : new.conflicts[fan],
+        into: &keys)
     }
-    return objects
+    return keys
+  }
+
+  private static func differences(_ old: Subtree, _ new: Subtree, into keys: inout [ObjectKey]) {
+    if old.name == new.name, old.name != nil || old.entries.isEmpty && new.entries.isEmpty { return }
+    let (a, b) = (old.entries, new.entries)
+    var (i, j) = (0, 0)
+    while i < a.count || j < b.count {
+      let slot: Slot
+      if j == b.count || (i < a.count && a[i].slot < b[j].slot) {
+        slot = a[i].slot
+        i += 1
+      } else if i == a.count || b[j].slot < a[i].slot {
+        slot = b[j].slot
+        j += 1
+      } else {
+        (i, j) = (i + 1, j + 1)
+        if a[i - 1].blob == b[j - 1].blob { continue }
+        slot = a[i - 1].slot
+      }
+      if keys.last != slot.key { keys.append(slot.key) }
+    }
   }
 }

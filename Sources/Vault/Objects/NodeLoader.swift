@@ -12,20 +12,22 @@ struct NodeLoader {
   /// Objects that one thread takes at a time.
   private static let stride = 64
 
+  typealias Loaded = (key: ObjectKey, node: StoredNode)
+
   /// All nodes, and which of them are stand-ins for damaged objects.
-  func nodes(of tree: DataTree) throws(VaultError) -> (nodes: [StoredNode], damaged: Set<ObjectID>) {
-    let objects = tree.objects
-    let chunks = (objects.count + Self.stride - 1) / Self.stride
-    let outcome = Mutex<(nodes: [StoredNode], damaged: Set<ObjectID>, failure: VaultError?)>(([], [], nil))
+  func nodes(of tree: DataTree) throws(VaultError) -> (nodes: [Loaded], damaged: Set<ObjectKey>) {
+    let keys = tree.keys
+    let chunks = (keys.count + Self.stride - 1) / Self.stride
+    let outcome = Mutex<(nodes: [Loaded], damaged: Set<ObjectKey>, failure: VaultError?)>(([], [], nil))
     DispatchQueue.concurrentPerform(iterations: chunks) { chunk in
-      var nodes: [StoredNode] = []
-      var damaged: Set<ObjectID> = []
+      var nodes: [Loaded] = []
+      var damaged: Set<ObjectKey> = []
       var failure: VaultError?
-      for object in objects[(chunk * Self.stride)..<min(objects.count, (chunk + 1) * Self.stride)] {
+      for key in keys[(chunk * Self.stride)..<min(keys.count, (chunk + 1) * Self.stride)] {
         do throws(VaultError) {
-          let (node, isSound) = try load(object, in: tree)
-          nodes.append(node)
-          if !isSound { damaged.insert(object) }
+          let (node, isSound) = try load(key, in: tree)
+          nodes.append((key, node))
+          if !isSound { damaged.insert(key) }
         } catch {
           failure = error
         }
@@ -42,28 +44,27 @@ struct NodeLoader {
   }
 
   /// An object's node; where it is damaged, a stand-in that cannot be read.
-  func node(of object: ObjectID, in tree: DataTree) throws(VaultError) -> StoredNode {
-    try load(object, in: tree).node
-  }
+  func node(of key: ObjectKey, in tree: DataTree) throws(VaultError) -> StoredNode { try load(key, in: tree).node }
 
-  private func load(_ object: ObjectID, in tree: DataTree) throws(VaultError) -> (node: StoredNode, isSound: Bool) {
-    let entries = tree.entries(of: object)
-    if let known = index.node(of: object, entries: entries) { return (known, true) }
+  /// The same, and whether it is sound.
+  func load(_ key: ObjectKey, in tree: DataTree) throws(VaultError) -> (node: StoredNode, isSound: Bool) {
+    let entries = tree.entries(of: key)
+    if let known = index.node(of: key.id, entries: entries) { return (known, true) }
     do {
-      return (try sealer.node(of: object, entries: entries), true)
+      return (try sealer.node(of: key.id, entries: entries), true)
     } catch {
       guard error.isDamage else { throw error }
-      return (try standIn(for: object, entries: entries), false)
+      return (try standIn(for: key, entries: entries), false)
     }
   }
 
   /// A damaged object under the name that its newest sound version has, else `damaged-` and 8 digits of its id; reading it fails.
   private func standIn(
-    for object: ObjectID, entries: ArraySlice<DataTree.Entry>
+    for key: ObjectKey, entries: ArraySlice<DataTree.Entry>
   ) throws(VaultError) -> StoredNode {
     let reference = ContentReference(insideObject: entries.first?.blob ?? .zero)
     var node: StoredNode?
-    let isWanted: (ObjectID) -> Bool = { $0 == object }
+    let isWanted: (ObjectKey) -> Bool = { $0 == key || $0 == ObjectKey(key.object) }
     do throws(VaultError) {
       try VersionHistory(of: vault).walk(wanted: isWanted) { _, changes throws(VaultError) in
         node = changes.first.flatMap { $0.new ?? $0.old }
@@ -76,9 +77,10 @@ struct NodeLoader {
     var standIn =
       node
       ?? StoredNode(
-        object: object, body: .regular(FileContent(size: 0, parts: [])),
-        paths: [[UInt8]("damaged-\(object.hex.prefix(8))".utf8)], mode: 0o400, owner: 0, group: 0,
+        object: key.id, body: .regular(FileContent(size: 0, parts: [])),
+        paths: [[UInt8]("damaged-\(key.object.hex.prefix(8))".utf8)], mode: 0o400, owner: 0, group: 0,
         modified: Timestamp(seconds: 0))
+    standIn.object = key.id
     if case .directory = standIn.body { return standIn }
     let size: Int64 = if case .regular(let content) = standIn.body { max(1, content.size) } else { 1 }
     let count = Int((size + Int64(FileContent.partSize) - 1) / Int64(FileContent.partSize))

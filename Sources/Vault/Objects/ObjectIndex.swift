@@ -58,10 +58,10 @@ struct ObjectIndex: Sendable {
   }
 
   /// Writes the index of `nodes`, as far as an index can hold them.
-  static func save(_ nodes: [StoredNode], of tree: DataTree, vault: Vault) throws(VaultError) {
+  static func save(_ nodes: [(key: ObjectKey, node: StoredNode)], of tree: DataTree, vault: Vault) throws(VaultError) {
     var pieces: [PlainBytes] = []
-    for node in nodes {
-      let entries = tree.entries(of: node.object)
+    for (key, node) in nodes {
+      let entries = tree.entries(of: key)
       // What has a tail has its links there.
       guard let blob = entries.first?.blob, !node.hasTail(entries) else { continue }
       let form = TarForm(node)

@@ -59,28 +59,28 @@ extension ObjectSealer {
   ///
   /// `seen` holds blobs that were found sound before, which are not read again; those of this object are added.
   func verify(
-    _ object: ObjectID, entries: ArraySlice<DataTree.Entry>, seen: inout Set<ObjectName>,
+    _ key: ObjectKey, entries: ArraySlice<DataTree.Entry>, seen: inout Set<ObjectName>,
     summary: inout VerificationSummary
-  ) throws(VaultError) -> StoredNode {
-    let node = try node(of: object, entries: entries)
+  ) throws(VaultError) -> [UInt8]? {
+    let node = try node(of: key.id, entries: entries)
     var unread: Set<ObjectName> = []
     for entry in entries where seen.insert(entry.blob).inserted {
       unread.insert(entry.blob)
       summary.objects += 1
-      summary.bytes += try repository.loadBlob(entry.blob).count
+      summary.bytes += try vault.repository.loadBlob(entry.blob).count
     }
     if case .regular(let content) = node.body {
       for case .stored(let reference) in content.parts where unread.contains(reference.blob) {
         _ = try openContent(reference)
       }
     }
-    return node
+    return node.paths.first
   }
 
   /// A path of the object; nil if its header is damaged.
-  func pathIfSound(of object: ObjectID, entries: ArraySlice<DataTree.Entry>) throws(VaultError) -> [UInt8]? {
+  func pathIfSound(of key: ObjectKey, entries: ArraySlice<DataTree.Entry>) throws(VaultError) -> [UInt8]? {
     do {
-      return try node(of: object, entries: entries).paths.first
+      return try node(of: key.id, entries: entries).paths.first
     } catch {
       guard error.isDamage else { throw error }
       return nil
@@ -88,8 +88,8 @@ extension ObjectSealer {
   }
 
   private func decrypt(_ blob: ObjectName) throws(VaultError) -> WipedBuffer {
-    let bytes = try repository.loadBlob(blob)
-    guard let plain = try epochs.decrypt(bytes) else { throw .objectDamaged(blob) }
+    let bytes = try vault.repository.loadBlob(blob)
+    guard let plain = try vault.keys?.decrypt(bytes) else { throw .objectDamaged(blob) }
     return plain
   }
 }

@@ -6,14 +6,10 @@ internal import VirtualFS
 
 /// Turns nodes into encrypted blobs: an age file of one pax tar member each; docs/format.md, "Secret object".
 struct ObjectSealer: Sendable {
-  let repository: Repository
-  let epochs: EpochKeys
+  let vault: Vault
   private let zeroPart = ZeroPart()
 
-  init(_ vault: Vault) {
-    repository = vault.repository
-    epochs = vault.epochs
-  }
+  init(_ vault: Vault) { self.vault = vault }
 
   /// A node's blobs, ready to be written.
   struct Sealed {
@@ -25,21 +21,21 @@ struct ObjectSealer: Sendable {
     var parts: [ContentReference?]?
   }
 
-  /// Seals a node's new state.
+  /// Seals a node's new state, to stand under `key`.
   ///
   /// - Throws: ``VaultError/objectDamaged(_:)`` if content that is already stored must be read and cannot.
-  func seal(_ node: StoredNode) throws(VaultError) -> Sealed {
+  func seal(_ node: StoredNode, as key: ObjectKey) throws(VaultError) -> Sealed {
     let tar = TarForm(node)
     guard case .regular(let content) = node.body else {
       let blob = try encrypt([try tar.header()] + (try tar.trailer()))
-      return Sealed(entries: [.init(slot: .header(of: node.object), blob: blob.name)], blobs: [blob], parts: nil)
+      return Sealed(entries: [.init(slot: .header(of: key), blob: blob.name)], blobs: [blob], parts: nil)
     }
-    if content.parts.count <= 1 { return try sealWhole(content, of: node.object, tar: tar) }
-    return try sealParts(content, of: node.object, tar: tar)
+    if content.parts.count <= 1 { return try sealWhole(content, of: key, tar: tar) }
+    return try sealParts(content, of: key, tar: tar)
   }
 
   private func sealWhole(
-    _ content: FileContent, of object: ObjectID, tar: TarForm
+    _ content: FileContent, of key: ObjectKey, tar: TarForm
   ) throws(VaultError) -> Sealed {
     var pieces = [try tar.header()]
     if content.size > 0 {
@@ -49,14 +45,14 @@ struct ObjectSealer: Sendable {
     }
     let blob = try encrypt(pieces + (try tar.trailer(contentSize: content.size)))
     let reference = content.size == 0 ? [] : [ContentReference(insideObject: blob.name)]
-    return Sealed(entries: [.init(slot: .header(of: object), blob: blob.name)], blobs: [blob], parts: reference)
+    return Sealed(entries: [.init(slot: .header(of: key), blob: blob.name)], blobs: [blob], parts: reference)
   }
 
   private func sealParts(
-    _ content: FileContent, of object: ObjectID, tar: TarForm
+    _ content: FileContent, of key: ObjectKey, tar: TarForm
   ) throws(VaultError) -> Sealed {
     let header = try encrypt([try tar.header()])
-    var sealed = Sealed(entries: [.init(slot: .header(of: object), blob: header.name)], blobs: [header], parts: [])
+    var sealed = Sealed(entries: [.init(slot: .header(of: key), blob: header.name)], blobs: [header], parts: [])
     var references: [ContentReference?] = []
     references.reserveCapacity(content.parts.count)
     for (index, part) in content.parts.enumerated() {
@@ -67,7 +63,7 @@ struct ObjectSealer: Sendable {
         name = reference.blob
         references.append(reference)
       case .hole:
-        let blob = try zeroPart.blob(length: length) { () throws(VaultError) in
+        let blob = try zeroPart.blob(length: length, epoch: vault.membership.epoch) { () throws(VaultError) in
           try encrypt([PlainBytes(zeros: length)])
         }
         if let new = blob.new { sealed.blobs.append(new) }
@@ -79,13 +75,13 @@ struct ObjectSealer: Sendable {
         name = blob.name
         references.append(ContentReference(part: name, length: length))
       }
-      sealed.entries.append(.init(slot: .part(index, of: object), blob: name))
+      sealed.entries.append(.init(slot: .part(index, of: key), blob: name))
     }
     let trailer = try tar.trailer(contentSize: content.size)
     if !trailer.isEmpty {
       let blob = try encrypt(trailer)
       sealed.blobs.append(blob)
-      sealed.entries.append(.init(slot: .part(content.parts.count, of: object), blob: blob.name))
+      sealed.entries.append(.init(slot: .part(content.parts.count, of: key), blob: blob.name))
     }
     sealed.parts = references
     return sealed
@@ -97,23 +93,30 @@ struct ObjectSealer: Sendable {
   }
 
   private func encrypt(_ pieces: [PlainBytes]) throws(VaultError) -> NewObject {
-    NewObject(kind: .blob, bytes: try epochs.encrypt(pieces))
+    guard let keys = vault.keys else { throw .roleForbids }
+    return NewObject(kind: .blob, bytes: try keys.encrypt(pieces))
   }
 }
 
-/// The blob of a part that is all zeros: one for each length, so that a sparse file costs next to nothing.
+/// The blob of a part that is all zeros: one for each length and epoch, so that a sparse file costs next to nothing.
 ///
 /// It shows a thief which parts are holes, as docs/security.md says.
 private final class ZeroPart: Sendable {
-  private let known = Mutex<[Int: ObjectName]>([:])
+  private struct Kind: Hashable {
+    let length: Int
+    let epoch: UInt32
+  }
+
+  private let known = Mutex<[Kind: ObjectName]>([:])
 
   /// The blob's name, and the blob itself the first time.
   func blob(
-    length: Int, make: () throws(VaultError) -> NewObject
+    length: Int, epoch: UInt32, make: () throws(VaultError) -> NewObject
   ) throws(VaultError) -> (name: ObjectName, new: NewObject?) {
-    if let name = known.withLock({ $0[length] }) { return (name, nil) }
+    let kind = Kind(length: length, epoch: epoch)
+    if let name = known.withLock({ $0[kind] }) { return (name, nil) }
     let blob = try make()
-    known.withLock { $0[length] = blob.name }
+    known.withLock { $0[kind] = blob.name }
     return (blob.name, blob)
   }
 }

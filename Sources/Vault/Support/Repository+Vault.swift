@@ -2,18 +2,6 @@ internal import GitStore
 
 /// The repository's operations as the vault uses them, with its errors.
 extension Repository {
-  func loadCommit(_ name: ObjectName) throws(VaultError) -> CommitObject {
-    try wrapped { () throws(GitError) in try CommitObject(parsing: try read(name, expecting: .commit)) }
-  }
-
-  func entries(ofTree name: ObjectName) throws(VaultError) -> [TreeEntry] {
-    try wrapped { () throws(GitError) in try Tree(parsing: try read(name, expecting: .tree)).entries }
-  }
-
-  func loadBlob(_ name: ObjectName) throws(VaultError) -> [UInt8] {
-    try wrapped { () throws(GitError) in try read(name, expecting: .blob) }
-  }
-
   /// The commit that a branch is at, through symbolic references; nil if it is not there.
   func tip(of branch: String) throws(VaultError) -> ObjectName? {
     try wrapped { () throws(GitError) in
@@ -71,7 +59,7 @@ extension Repository {
     try wrapped { () throws(GitError) in _ = try consolidate(shouldStop: shouldStop) }
   }
 
-  private func wrapped<R>(_ body: () throws(GitError) -> R) throws(VaultError) -> R {
+  func wrapped<R>(_ body: () throws(GitError) -> R) throws(VaultError) -> R {
     do {
       return try body()
     } catch {
@@ -104,4 +92,6 @@ extension VaultError {
     default: false
     }
   }
+  /// Whether a commit breaks a rule, or names what does.
+  var isFlaw: Bool { if case .commitInvalid = self { true } else { false } }
 }

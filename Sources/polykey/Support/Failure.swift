@@ -79,6 +79,13 @@ extension Failure {
     case .versionMissing: self.init(.missing, "there is no such version: see `polykey log`")
     case .versionAmbiguous: self.init(.usage, "more than one version starts with that: give more digits")
     case .pathMissing: self.init(.missing, "there is no such secret in that version")
+    case .recipientMalformed: self.init(.damaged, "a member's age recipient is malformed")
+    case .roleForbids:
+      self.init(.identity, "your role in the vault does not allow that: ask an owner, see `polykey members`")
+    case .memberMissing: self.init(.missing, "there is no such member: see `polykey members`")
+    case .memberAmbiguous: self.init(.usage, "more than one member goes by that: give more of the node id")
+    case .tooManyMembers: self.init(.failed, "a vault has 120 members at most")
+    case .lastOwner: self.init(.failed, "a vault keeps at least one owner: make somebody else one first")
     case .contended: self.init(.failed, "others kept changing the vault meanwhile: try again")
     case .memoryUnavailable: self.init(.failed, "no locked memory can be had: raise `ulimit -l`")
     case .io(let code): self.init(code == 28 ? .noSpace : .failed, "the keynode's files: \(ErrorNumber.text(code))")
@@ -102,21 +109,5 @@ extension Failure {
     default: status = .failed
     }
     self.init(status, "\(what.isEmpty ? "" : "\(what): ")\(error.sentence)")
-  }
-}
-
-extension CommitFlaw {
-  var reason: String {
-    switch self {
-    case .message: "its message is malformed"
-    case .signatureMissing: "it is not signed"
-    case .signatureWrong: "its signature is wrong"
-    case .otherVault: "it was made for another vault"
-    case .notAMember: "its author may not write here"
-    case .clock: "its clock is wrong"
-    case .tree: "its tree has what a vault does not have"
-    case .parents: "its parents are wrong"
-    case .malformed: "it is malformed"
-    }
   }
 }

@@ -1,0 +1,128 @@
+package import GitStore
+internal import Synchronization
+
+/// A vault that this node was admitted to and has nothing of yet: it becomes one with the first update.
+///
+/// It appears under its name whole, with a members' log that says so, or not at all.
+package final class VaultClone: Sendable {
+  package let id: VaultID
+  package let name: VaultName
+  private let keynode: Keynode
+  private let exchange = Mutex<VaultExchange?>(nil)
+
+  /// - Throws: ``VaultError/vaultExists`` if there is another vault of that name.
+  package init(of id: VaultID, as name: VaultName, at keynode: Keynode) throws(VaultError) {
+    self.id = id
+    self.name = name
+    self.keynode = keynode
+    guard Files.exists(keynode.paths.repository(of: name)) else { return }
+    let vault = try keynode.openVault(name)
+    guard vault.id == id else { throw .vaultExists }
+    exchange.withLock { $0 = VaultExchange(vault) }
+  }
+
+  /// The vault, once it is there.
+  package var vault: VaultExchange? { exchange.withLock { $0 } }
+
+  /// Takes the first update, of which only the members' branch is looked at; the other branches come again.
+  ///
+  /// - Throws: ``VaultError/notAMember``, ``VaultError/notAVault``, ``VaultError/commitInvalid(_:_:)``.
+  package func receive() throws(VaultError) -> FirstUpdate { try FirstUpdate(for: self) }
+
+  fileprivate var draft: String { "\(keynode.paths.vaults)/.joining-\(id.hex.prefix(16))-\(name.text)" }
+
+  fileprivate func begin() throws(VaultError) -> Repository {
+    try Files.makeDirectory(keynode.paths.vaults)
+    if Files.exists(draft) { try Files.remove(draft) }
+    do {
+      return try Repository.create(at: draft)
+    } catch {
+      throw .repository(error)
+    }
+  }
+
+  fileprivate func finish(_ log: MembershipLog, in repository: Repository) throws(VaultError) {
+    guard log.vault == id else { throw .commitInvalid(log.tip, .otherVault) }
+    guard log.current.members[keynode.identity.node] != nil else { throw .notAMember }
+    guard try repository.move(Membership.branch, from: nil, to: log.tip, durable: true) else { throw .vaultExists }
+    try repository.pointSymbolically(Vault.main, to: Vault.branch(of: keynode.identity.node))
+  }
+
+  fileprivate func open() throws(VaultError) {
+    try Files.rename(draft, to: keynode.paths.repository(of: name))
+    let vault = try keynode.openVault(name)
+    exchange.withLock { $0 = VaultExchange(vault) }
+  }
+
+  fileprivate func abandon() { try? Files.remove(draft) }
+}
+
+/// The first update of a vault to come.
+package final class FirstUpdate {
+  private let clone: VaultClone
+  private var repository: Repository?
+  private var quarantine: Quarantine?
+  private var reader: PackStreamReader?
+  private var isFinished = false
+
+  fileprivate init(for clone: VaultClone) throws(VaultError) {
+    self.clone = clone
+    let repository = try clone.begin()
+    let quarantine = Quarantine(for: repository)
+    (self.repository, self.quarantine) = (repository, quarantine)
+    do {
+      reader = try PackStreamReader(
+        limits: Admission.limits,
+        findBase: { name throws(GitError) in
+          guard try quarantine.contains(name) else { return nil }
+          return try quarantine.read(name)
+        },
+        deliver: { object throws(GitError) in try quarantine.add(object) })
+    } catch {
+      throw .repository(error)
+    }
+  }
+
+  deinit {
+    guard !isFinished else { return }
+    close()
+    clone.abandon()
+  }
+
+  private func close() { (repository, quarantine, reader) = (nil, nil, nil) }
+
+  /// Takes the next bytes of the pack.
+  package func feed(_ bytes: [UInt8]) throws(VaultError) {
+    do {
+      try reader?.feed(bytes)
+    } catch {
+      throw .repository(error)
+    }
+  }
+
+  /// Ends the pack; the vault is there afterwards.
+  package func finish(_ tips: [String: ObjectName]) throws(VaultError) -> Verdict {
+    try take(tips)
+    // Before it gets its name: an open repository knows its path.
+    close()
+    isFinished = true
+    try clone.open()
+    return Verdict(moved: tips.filter { $0.key == BranchName.members })
+  }
+
+  private func take(_ tips: [String: ObjectName]) throws(VaultError) {
+    guard let repository, let quarantine, let reader, let tip = tips[BranchName.members] else { throw .notAVault }
+    do {
+      try reader.finish()
+    } catch {
+      throw .repository(error)
+    }
+    let log = try MembershipLog(endingAt: tip, in: quarantine)
+    do {
+      try quarantine.admit(quarantine.names)
+    } catch {
+      throw .repository(error)
+    }
+    try clone.finish(log, in: repository)
+  }
+}

@@ -1,0 +1,134 @@
+internal import Dispatch
+package import GitStore
+internal import Synchronization
+
+/// A vault as others exchange it: what we have, what they lack, and what of theirs is taken in.
+///
+/// Nothing of another's is believed before it is verified, and no branch moves before that: docs/sync.md, "Verification".
+package final class VaultExchange: Sendable {
+  package let vault: Vault
+  /// One update at a time is judged.
+  private let judging = Mutex(())
+  /// The ends of nodes' branches that were refused because we know another continuation: who is there is not ahead of us.
+  private let forks = Mutex<Set<ObjectName>>([])
+  private let isFlushing = Atomic(false)
+  private static let flushing = DispatchQueue(label: "polykey.exchange.flush", qos: .utility)
+
+  package init(_ vault: Vault) { self.vault = vault }
+
+  /// Whether `node` is a member, so that it may know of the vault at all.
+  package func admits(_ node: NodeID) -> Bool { vault.membership.members[node] != nil }
+
+  /// The ends of our branches by short names: `members`, `nodes/NODE-ID` of who writes or wrote in time, `lost/COMMIT`.
+  package func tips() throws(VaultError) -> [String: ObjectName] {
+    try vault.refreshMembers()
+    let log = vault.log
+    let membership = log.current
+    var tips = [BranchName.members: log.tip]
+    for fork in log.lost { tips["\(BranchName.lost)\(fork.hex)"] = fork }
+    for (node, tip) in try vault.nodeTips() where membership.standing(of: node) == .writes {
+      tips[BranchName.of(node)] = tip
+    }
+    for (node, frontier) in membership.removed {
+      if let tip = frontier.tip, try vault.repository.has(tip) { tips[BranchName.of(node)] = tip }
+    }
+    return tips
+  }
+
+  /// Calls `send` with each update that a repository with the branches `have` lacks, oldest first: the branches that it leads to, and a closure
+  /// that writes its pack to where it is told.
+  package func outgoing(
+    to have: [String: ObjectName],
+    _ send: (_ tips: [String: ObjectName], _ pack: ((@escaping PackStreamWriter.Sink) throws(VaultError) -> Void))
+      throws
+      -> Void
+  ) throws {
+    let forks = forks.withLock { $0 }
+    try Outgoing(of: vault, tips: try tips(), to: have.filter { !forks.contains($0.value) }).updates(send)
+  }
+
+  /// Begins to take an update.
+  package func receive() throws(VaultError) -> IncomingUpdate { try IncomingUpdate(for: self) }
+
+  /// Verifies what is in quarantine, and moves our branches to those of `tips` that hold.
+  package func admit(_ tips: [String: ObjectName], from quarantine: Quarantine) throws(VaultError) -> Verdict {
+    let verdict = try judging.withLock { _ throws(VaultError) in
+      var admission = Admission(to: vault, from: quarantine)
+      try admission.judge(tips)
+      return forks.withLock { forks in
+        // Only a hint, so it need not last.
+        if forks.count > 1000 { forks = [] }
+        let news = admission.forks.subtracting(forks)
+        forks.formUnion(news)
+        var verdict = admission.verdict
+        verdict.callsForAnswer = !news.isEmpty
+        return verdict
+      }
+    }
+    if !verdict.moved.isEmpty { flushSoon() }
+    return verdict
+  }
+
+  /// Makes what was admitted survive a power loss, within a second or so, without anybody waiting.
+  private func flushSoon() {
+    guard !isFlushing.exchange(true, ordering: .relaxed) else { return }
+    VaultExchange.flushing.asyncAfter(deadline: .now() + .milliseconds(500)) { [self] in
+      isFlushing.store(false, ordering: .relaxed)
+      // If it fails, unmounting or the next update tries again.
+      try? vault.repository.flush()
+    }
+  }
+}
+
+/// What became of an update.
+package struct Verdict: Sendable {
+  /// Branches that moved, by short names.
+  package var moved: [String: ObjectName] = [:]
+  /// Branches that did not, each with one plain sentence why.
+  package var refused: [String: String] = [:]
+  /// Whether the sender lacks what made us refuse, and ``VaultExchange/outgoing(to:_:)`` has it now.
+  package var callsForAnswer = false
+}
+
+/// An update that is being received.
+package final class IncomingUpdate {
+  private let exchange: VaultExchange
+  private let quarantine: Quarantine
+  private let reader: PackStreamReader
+
+  init(for exchange: VaultExchange) throws(VaultError) {
+    self.exchange = exchange
+    let quarantine = Quarantine(for: exchange.vault.repository)
+    self.quarantine = quarantine
+    do {
+      reader = try PackStreamReader(
+        limits: Admission.limits,
+        findBase: { name throws(GitError) in
+          guard try quarantine.contains(name) else { return nil }
+          return try quarantine.read(name)
+        },
+        deliver: { object throws(GitError) in try quarantine.add(object) })
+    } catch {
+      throw .repository(error)
+    }
+  }
+
+  /// Takes the next bytes of the pack.
+  package func feed(_ bytes: [UInt8]) throws(VaultError) {
+    do {
+      try reader.feed(bytes)
+    } catch {
+      throw .repository(error)
+    }
+  }
+
+  /// Ends the pack, and has it judged.
+  package func finish(_ tips: [String: ObjectName]) throws(VaultError) -> Verdict {
+    do {
+      try reader.finish()
+    } catch {
+      throw .repository(error)
+    }
+    return try exchange.admit(tips, from: quarantine)
+  }
+}

@@ -1,0 +1,118 @@
+package import GitStore
+internal import Synchronization
+
+/// A data or merge commit that a file system shows.
+struct Head: Hashable, Sendable {
+  let commit: ObjectName
+  let tree: ObjectName
+  let clock: UInt64
+
+  init(commit: ObjectName, tree: ObjectName, clock: UInt64) {
+    self.commit = commit
+    self.tree = tree
+    self.clock = clock
+  }
+
+  init(_ commit: GraphCommit) { self.init(commit: commit.name, tree: commit.tree, clock: commit.clock) }
+}
+
+/// A view and the commits that it was made of.
+struct CachedView: Sendable {
+  let tips: Set<ObjectName>
+  let view: Head
+}
+
+// The view is a pure function of the members and the tips that count: every node that knows the same shows the same.
+extension Vault {
+  /// The tips of all nodes' branches, whether they count or not.
+  package func nodeTips() throws(VaultError) -> [NodeID: ObjectName] {
+    var tips: [NodeID: ObjectName] = [:]
+    let references = try repository.wrapped { () throws(GitError) in try repository.references(under: Vault.nodes) }
+    for (name, tip) in references {
+      // A stranger's branch, as a mirror may have, counts for nothing.
+      if let node = NodeID(name.dropFirst(Vault.nodes.count)) { tips[node] = tip }
+    }
+    return tips
+  }
+
+  /// The commits that the view is made of: what those who write have written, and what those who may no more wrote in time.
+  func countingTips() throws(VaultError) -> Set<ObjectName> {
+    let membership = membership
+    var counting: Set<ObjectName> = []
+    for (node, tip) in try nodeTips() where membership.standing(of: node) == .writes { counting.insert(tip) }
+    for frontier in membership.removed.values {
+      if let tip = frontier.tip, try repository.has(tip) { counting.insert(tip) }
+    }
+    return counting
+  }
+
+  /// What the vault shows now; nil if nothing was ever written.
+  ///
+  /// The heads are verified, each alone (not their ancestors); where there are several they are merged, and the merge is stored.
+  func view() throws(VaultError) -> Head? {
+    try refreshMembers()
+    let tips = try countingTips()
+    if let known = viewCache.withLock({ $0 }), known.tips == tips { return known.view }
+    let heads = try Divergence.heads(of: tips, in: graph)
+    for head in heads { try verify(head) }
+    guard let first = heads.first else { return nil }
+    var view = Head(first)
+    if heads.count > 1 {
+      let merge = try ViewMerge(graph: graph).merge(heads)
+      if try !repository.has(merge.commit.name) { try repository.add(merge.objects, durable: false) }
+      view = Head(merge.commit)
+    }
+    viewCache.withLock { $0 = CachedView(tips: tips, view: view) }
+    return view
+  }
+
+  /// Tells the cache of a commit that this node made on top of the view, and thus of all that counts.
+  func noteOwnCommit(_ head: Head, after old: ObjectName?) {
+    viewCache.withLock { cached in
+      guard var tips = cached?.tips ?? (old == nil ? [] : nil) else { return }
+      if let old { tips.remove(old) }
+      tips.insert(head.commit)
+      cached = CachedView(tips: tips, view: head)
+    }
+  }
+
+  private func verify(_ head: GraphCommit) throws(VaultError) {
+    _ = try CommitVerifier(log).verify(try repository.loadCommit(head.name), named: head.name)
+  }
+
+  /// The commit that this repository shows; nil if nothing was ever written.
+  func headCommit() throws(VaultError) -> ObjectName? { try view()?.commit }
+
+  /// The newest commit of this node's own; nil if it never wrote.
+  func ownTip() throws(VaultError) -> ObjectName? { try repository.tip(of: branch) }
+
+  /// Moves this node's branch by compare-and-swap to a commit on top of the view; false if it was not at `old`.
+  func advance(from old: ObjectName?, to new: ObjectName) throws(VaultError) -> Bool {
+    guard try repository.move(branch, from: old, to: new, durable: false) else { return false }
+    // While main follows this branch, a write moves one reference only.
+    if !mainFollows.load(ordering: .relaxed) { try showInMain(new) }
+    return true
+  }
+
+  /// Lets `main` show `commit`, so that stock tools see what this program does.
+  ///
+  /// It is a symbolic reference to this node's branch as long as nobody else writes.
+  func showInMain(_ commit: ObjectName) throws(VaultError) {
+    for _ in 0..<16 {
+      let current = try repository.wrapped { () throws(GitError) in try repository.reference(Vault.main) }
+      if current == .symbolic(branch) {
+        if try ownTip() == commit { return mainFollows.store(true, ordering: .relaxed) }
+      } else if current == .direct(commit) {
+        return
+      }
+      mainFollows.store(false, ordering: .relaxed)
+      do {
+        return try repository.replaceReference(
+          Vault.main, from: current, to: .direct(commit), durability: .processCrash)
+      } catch {
+        // Another process of this keynode shows what it knows; whoever comes last has seen all.
+        guard case .referenceMoved = error else { throw .repository(error) }
+      }
+    }
+  }
+}

@@ -1,0 +1,193 @@
+import GitStore
+import TestSupport
+import VirtualFS
+
+@testable import Vault
+
+/// One node of a simulated network: a real keynode and repository, and what its file system would show.
+final class SimulatedNode {
+  let directory: TemporaryDirectory
+  let keynode: Keynode
+  let name: VaultName
+  private(set) var exchange: VaultExchange?
+  private(set) var backing: VaultBacking?
+  private var clone: VaultClone?
+  /// What the file system above has been told.
+  private(set) var shown: [ObjectID: StoredNode] = [:]
+  /// Commits that a completed write returned for.
+  private(set) var acknowledged: [ObjectName] = []
+
+  var id: NodeID { keynode.identity.node }
+  var vault: Vault? { exchange?.vault }
+
+  /// A node whose clock is wrong by `skew` seconds.
+  init(skew: Int64 = 0) throws {
+    directory = try TemporaryDirectory(inMemory: true)
+    keynode = Keynode(
+      at: KeynodePaths(home: directory.path), identity: try Identity(), now: { 1_700_000_000 + skew })
+    name = try VaultName("v")
+  }
+
+  /// Makes a vault of which this node is the owner.
+  func found() throws {
+    try keynode.createVault(name)
+    try restart()
+  }
+
+  /// Is going to get a vault from others.
+  func expect(_ vault: VaultID) throws { clone = try VaultClone(of: vault, as: name, at: keynode) }
+
+  /// Forgets all that is in memory, as a killed process does, and opens the vault anew.
+  func restart() throws {
+    (exchange, backing) = (nil, nil)
+    exchange = VaultExchange(try keynode.openVault(name))
+    try mount()
+  }
+
+  private func mount() throws {
+    guard let vault else { return }
+    backing = nil
+    shown = [:]
+    guard vault.role?.mayRead ?? true else { return }
+    let backing = try VaultBacking(vault)
+    for node in try backing.nodes() { shown[node.object] = node }
+    self.backing = backing
+  }
+
+  // MARK: writing
+
+  /// Commits, after taking in what others changed; false if this node may not write.
+  @discardableResult
+  func commit(_ batch: CommitBatch) throws -> Bool {
+    guard let backing, vault?.role?.mayWrite == true else { return false }
+    while true {
+      switch try backing.commit(batch) {
+      case .committed(let receipt):
+        for node in batch.puts {
+          var node = node
+          if case .regular(var content) = node.body, let parts = receipt[node.object] {
+            content.parts = parts.map { $0.map { .stored($0) } ?? .hole }
+            node.body = .regular(content)
+          }
+          shown[node.object] = node
+        }
+        for object in batch.removals { shown[object] = nil }
+        if let commit = try vault?.ownTip(), !batch.puts.isEmpty || !batch.removals.isEmpty {
+          acknowledged.append(commit)
+        }
+        return true
+      case .outdated(let changes): apply(changes)
+      }
+    }
+  }
+
+  private func apply(_ changes: [ExternalChange]) {
+    for case .removed(let object) in changes { shown[object] = nil }
+    for case .put(let node) in changes { shown[node.object] = node }
+  }
+
+  /// Shows what came from others.
+  func refresh() throws {
+    guard let backing else { return }
+    if case .outdated(let changes) = try backing.commit(CommitBatch()) { apply(changes) }
+  }
+
+  /// A random change of a random secret.
+  func write(_ generator: inout SeededGenerator) throws {
+    let objects = shown.values.filter { if case .regular = $0.body { true } else { false } }.sorted {
+      $0.object < $1.object
+    }
+    let path = ["a", "b", "d/c", "d/e", "d"].randomElement(using: &generator) ?? "a"
+    let bytes = generator.bytes(8)
+    // A file system lets no file be where a directory is.
+    let paths = shown.values.flatMap(\.paths).map { String(decoding: $0, as: UTF8.self) }
+    if paths.contains(where: { $0.hasPrefix("\(path)/") || path.hasPrefix("\($0)/") }) { return }
+    let taken = shown.values.filter { $0.paths.contains([UInt8](path.utf8)) }
+    switch Int.random(in: 0..<10, using: &generator) {
+    case 0..<4:
+      // A file system replaces what is at the path.
+      if let there = taken.first {
+        try commit(CommitBatch(puts: [.file([path], bytes, object: there.object)]))
+      } else {
+        try commit(CommitBatch(puts: [.file([path], bytes, object: .random(&generator))]))
+      }
+    case 4..<7:
+      guard let node = objects.randomElement(using: &generator) else { return }
+      var changed = StoredNode.file([], bytes, object: node.object)
+      changed.paths = node.paths
+      try commit(CommitBatch(puts: [changed]))
+    case 7:
+      guard var node = objects.randomElement(using: &generator) else { return }
+      node.paths = [[UInt8](path.utf8)]
+      try commit(CommitBatch(puts: [node], removals: taken.map(\.object).filter { $0 != node.object }))
+    default:
+      guard let node = objects.randomElement(using: &generator) else { return }
+      try commit(CommitBatch(removals: [node.object]))
+    }
+  }
+
+  // MARK: exchange
+
+  /// A message on its way.
+  struct Message {
+    let tips: [String: ObjectName]
+    let pack: [UInt8]
+  }
+
+  var tips: [String: ObjectName] { get throws { try exchange?.tips() ?? [:] } }
+
+  /// What a node with these branches lacks, as messages.
+  func messages(to have: [String: ObjectName]) throws -> [Message] {
+    var messages: [Message] = []
+    try exchange?.outgoing(to: have) { tips, pack in
+      let sink = Bytes()
+      try pack { bytes in sink.bytes += bytes }
+      messages.append(Message(tips: tips, pack: sink.bytes))
+    }
+    return messages
+  }
+
+  private final class Bytes {
+    var bytes: [UInt8] = []
+  }
+
+  /// Takes a message; what cannot be used is refused, and harms nothing.
+  func receive(_ message: Message) throws -> Verdict {
+    guard let exchange else {
+      guard let clone, message.tips["members"] != nil else { return Verdict() }
+      let update = try clone.receive()
+      let verdict: Verdict
+      do throws(VaultError) {
+        try update.feed(message.pack)
+        verdict = try update.finish(message.tips)
+      } catch {
+        return Verdict(refused: ["": "\(error)"])
+      }
+      exchange = clone.vault
+      try mount()
+      return verdict
+    }
+    let update = try exchange.receive()
+    do throws(VaultError) {
+      try update.feed(message.pack)
+    } catch {
+      return Verdict(refused: ["": "\(error)"])
+    }
+    let verdict = try update.finish(message.tips)
+    // A reader may have become a replica, or the other way round.
+    if (backing != nil) != (exchange.vault.role?.mayRead ?? true) { try mount() }
+    try refresh()
+    return verdict
+  }
+
+  /// Gives `other` all that it lacks, at once; returns whether anything moved.
+  @discardableResult
+  func push(to other: SimulatedNode) throws -> Bool {
+    var moved = false
+    for message in try messages(to: try other.tips) {
+      let verdict = try other.receive(message)
+      moved = !verdict.moved.isEmpty || verdict.callsForAnswer || moved
+    }
+    return moved
+  }
+}
