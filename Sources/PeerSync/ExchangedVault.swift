@@ -56,6 +56,8 @@ package protocol UpdateReceiver: AnyObject {
 package struct Admission: Hashable, Sendable {
   package var moved: [String: ObjectName]
   package var refused: [String: String]
+  /// Whether the sender lacks what made us refuse: it is sent all that it lacks now. Not told the peer.
+  package var callsForAnswer = false
 
   package init(moved: [String: ObjectName] = [:], refused: [String: String] = [:]) {
     self.moved = moved

@@ -4,6 +4,8 @@ import Glibc
 /// The program.
 @main
 struct Polykey: ParsableCommand {
+  static let version = "0.2.0"
+
   static let configuration = CommandConfiguration(
     commandName: "polykey",
     abstract: "Encrypted, versioned vaults of secrets, mounted as ordinary directories.",
@@ -16,14 +18,17 @@ struct Polykey: ParsableCommand {
         polykey mount ~/polykey
 
       Exit status: 0 done; 1 failed; 3 no such vault, secret or version; 4 exists already; 5 identity or passphrase;
-      6 damaged or forged data; 7 cannot mount or unmount; 8 no space left; 64 wrong usage.
+      6 damaged or forged data; 7 cannot mount or unmount; 8 no space left; 9 a peer cannot be
+      reached or refuses; 64 wrong usage.
       """,
-    version: "0.1.0",
+    version: version,
     subcommands: [
       Init.self, Recover.self, VaultCommand.self,
       MountVaults.self, Unmount.self, Status.self,
       ListSecrets.self, GetSecret.self, SetSecret.self, RemoveSecret.self, MoveSecret.self, MakeDirectory.self,
       LogVersions.self, ShowVersion.self, DiffVersions.self, RestoreVersion.self, Verify.self,
+      ListMembers.self, Invite.self, Join.self, SetRole.self, RemoveMember.self, ListExposed.self, Rotate.self,
+      Serve.self, Synchronize.self, ListPeers.self, PeerCommand.self,
       KeyCommand.self, Unlock.self, Lock.self, Signers.self,
     ])
 

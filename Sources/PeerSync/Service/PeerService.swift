@@ -101,8 +101,9 @@ package final class PeerService: Sendable {
   /// Tells peers of a vault's new commits, or of whom it admits now.
   ///
   /// Returns at once.
-  package func vaultChanged(_ id: VaultID) {
+  package func vaultChanged(_ id: VaultID, membersChanged: Bool = true) {
     for session in sessions { session.changed(id) }
+    guard membersChanged else { return }
     // Who has become a member, or was cut off for not being one, is worth another try.
     for dialer in state.read(\.dialers.values) { dialer.hurry() }
   }

@@ -175,6 +175,7 @@ extension Session {
       known.report.bytesReceived += update.byteCount
       state.vaults[update.vault] = known
       state.lastExchange = wallClock()
+      if admission.callsForAnswer { state.jobs.pushed.include(update.vault) }
       if let (name, why) = admission.refused.first { state.lastError = "refused \(name): \(why)" }
     }
     // First the news to others, then the answer: who waits for it may look here at once.

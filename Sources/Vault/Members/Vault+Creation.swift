@@ -4,12 +4,7 @@ internal import SecretMemory
 extension Vault {
   /// Makes a vault's repository at `path`: its genesis, with one owner and the first epoch's key.
   static func create(at path: String, owner: Identity, time: Int64) throws(VaultError) {
-    let nonce: [UInt8]
-    do {
-      nonce = try SecretBytes(randomCount: 32).withBytes { unsafe $0.withUnsafeBytes { unsafe [UInt8]($0) } }
-    } catch {
-      throw .memoryUnavailable
-    }
+    let nonce = try Digest.randomBytes(32)
     let founder = Member(role: .owner, recipient: owner.recipient)
     let keyFile = try KeyFiles.newKey().withBytes { text throws(VaultError) in
       try KeyFiles.seal(text, to: [founder], entitledTo: 1)

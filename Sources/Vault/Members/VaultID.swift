@@ -9,7 +9,7 @@ package struct VaultID: Hashable, Sendable {
   }
 
   /// The id that `text` writes in 64 lowercase hex digits; nil if it does not.
-  init?(hex text: some StringProtocol) {
+  package init?(hex text: some StringProtocol) {
     let digits = text.utf8.compactMap(Hex.value)
     guard digits.count == 64, text.utf8.count == 64 else { return nil }
     bytes = stride(from: 0, to: 64, by: 2).map { digits[$0] << 4 | digits[$0 + 1] }

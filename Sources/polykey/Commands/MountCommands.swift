@@ -1,6 +1,7 @@
 import ArgumentParser
 import FuseMount
 import Glibc
+import PeerSync
 import Vault
 
 /// `polykey mount`.
@@ -15,6 +16,7 @@ struct MountVaults: ParsableCommand {
       Examples:
         polykey mount ~/polykey
         polykey mount prod /srv/prod --read-only
+        polykey mount ~/polykey --listen 0.0.0.0:7420
       """)
 
   @OptionGroup var identity: IdentityOptions
@@ -24,6 +26,7 @@ struct MountVaults: ParsableCommand {
   @Flag(help: "Refuse all changes.") var readOnly = false
   @Option(name: .customShort("o"), help: ArgumentHelp("Mount options, separated by commas.", valueName: "option,…"))
   var options: [String] = []
+  @OptionGroup var peers: PeerOptions
   @Option(help: .hidden) var readyDescriptor: Int32?
 
   func validate() throws {
@@ -34,7 +37,9 @@ struct MountVaults: ParsableCommand {
     try explained {
       let vault = names.count == 2 ? try VaultName(names[0]) : nil
       let directory = try MountPoint.absolute(names[names.count - 1])
-      let request = MountRequest(vault: vault, directory: directory, options: try mountOptions())
+      let request = MountRequest(
+        vault: vault, directory: directory, options: try mountOptions(), listen: try peers.addresses(),
+        isOffline: peers.offline)
       if let readyDescriptor { return try serve(request, readyDescriptor) }
       let paths = try IdentityOptions.paths()
       if try MountPoint.isMounted(request, at: paths) {
@@ -83,7 +88,7 @@ struct MountVaults: ParsableCommand {
     return mountOptions
   }
 
-  private var flags: [String] { (readOnly ? ["--read-only"] : []) + options.flatMap { ["-o", $0] } }
+  private var flags: [String] { (readOnly ? ["--read-only"] : []) + options.flatMap { ["-o", $0] } + peers.flags }
 }
 
 /// `polykey unmount`.

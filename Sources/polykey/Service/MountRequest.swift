@@ -1,5 +1,6 @@
 import FuseMount
 import Glibc
+import PeerSync
 import Vault
 
 /// What is to be mounted where.
@@ -9,6 +10,10 @@ struct MountRequest: Sendable {
   /// Absolute.
   var directory: String
   var options: MountOptions
+  /// Where peers may connect; none: only they are dialled.
+  var listen: [PeerAddress] = []
+  /// Without any peers.
+  var isOffline = false
 }
 
 /// The directory that is mounted on.

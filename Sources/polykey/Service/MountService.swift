@@ -1,6 +1,7 @@
 import FuseMount
 import GitStore
 import Glibc
+import PeerSync
 import Synchronization
 import Vault
 import VirtualFS
@@ -45,6 +46,8 @@ final class MountService: Sendable {
     watcher.start()
     // What was committed before the watch was set.
     for vault in vaults { vault.refresh() }
+    let host = try startPeers(vaults)
+    defer { host?.stop() }
     let maintenance = try Maintenance { [self] in mounted.withLock { $0.map(\.vault) } }
     if !request.options.readOnly { maintenance.start() }
     ready(missing)
@@ -56,6 +59,23 @@ final class MountService: Sendable {
   }
 
   private let watcher = Mutex<RepositoryWatcher?>(nil)
+  private let host = Mutex<PeerHost?>(nil)
+
+  private func startPeers(_ vaults: [MountedVault]) throws -> PeerHost? {
+    guard !request.isOffline else { return nil }
+    let host = try PeerHost(keynode, listenAt: request.listen) { [weak self] id in self?.refresh(id) }
+    self.host.withLock { $0 = host }
+    for vault in vaults { host.add(vault.vault) }
+    return host
+  }
+
+  /// Shows what came from a peer.
+  private func refresh(_ id: VaultID) { mounted.withLock { $0 }.first { $0.vault.id == id }?.refresh() }
+
+  /// Tells peers of a commit that was made through the mount.
+  fileprivate func committed(_ vault: Vault) {
+    host.withLock { $0 }?.service.vaultChanged(vault.id, membersChanged: false)
+  }
 
   /// Opens what is to be shown; one damaged vault does not keep the others away, but fails if it is alone.
   private func openVaults() throws -> (vaults: [MountedVault], missing: [String]) {
@@ -90,7 +110,9 @@ final class MountService: Sendable {
 
   /// Shows what another process committed to a vault.
   private func refresh(_ vault: String) {
-    mounted.withLock { $0 }.first { $0.vault.name.text == vault }?.refresh()
+    guard let found = mounted.withLock({ $0 }).first(where: { $0.vault.name.text == vault }) else { return }
+    found.refresh()
+    host.withLock { $0 }?.changed(found.vault)
   }
 
   /// Takes up vaults that were made, and lets go of ones that were removed, while all are mounted.
@@ -104,6 +126,7 @@ final class MountService: Sendable {
         mounted.withLock { $0.append(vault) }
         try watcher.withLock { $0 }?.watch(vault.vault)
         vault.refresh()
+        host.withLock { $0 }?.add(vault.vault)
       } catch let error as VaultError {
         Console.complain("a new vault is not mounted: \(Failure(error).sentence)")
       } catch {
@@ -130,7 +153,7 @@ final class MountedVault: Sendable {
   init(_ name: VaultName, of keynode: Keynode, options: MountOptions, service: MountService) throws {
     let vault = try keynode.openVault(name)
     lock = try MountLock(repository: keynode.paths.repository(of: name))
-    backing = try VaultBacking(vault)
+    backing = try VaultBacking(vault) { [weak service] in service?.committed(vault) }
     fileSystem = VirtualFileSystem(
       backing: backing, options: FileSystemOptions.standard(readOnly: options.readOnly), now: Clocks.now,
       monotonic: Clocks.monotonic,

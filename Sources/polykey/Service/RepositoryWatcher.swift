@@ -43,8 +43,10 @@ final class RepositoryWatcher: Sendable {
 
   /// Watches one more vault.
   func watch(_ vault: Vault) throws {
-    let directory = "\(vault.repository.path)/refs/heads/nodes"
-    remember(try Self.add(directory, to: descriptor), of: vault.name.text, directory)
+    for directory in ["refs/heads", "refs/heads/nodes"] {
+      let path = "\(vault.repository.path)/\(directory)"
+      remember(try Self.add(path, to: descriptor), of: vault.name.text, path)
+    }
   }
 
   private func remember(_ watch: Int32, of vault: String, _ directory: String) {

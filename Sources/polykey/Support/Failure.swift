@@ -15,6 +15,7 @@ struct Failure: Error {
     case damaged = 6
     case mount = 7
     case noSpace = 8
+    case peer = 9
     case usage = 64
   }
 
