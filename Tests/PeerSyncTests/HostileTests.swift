@@ -89,6 +89,23 @@ import Vault
     #expect(raw.waitForEnd())
   }
 
+  @Test func `updates of ever new branches are stopped`() throws {
+    let mesh = try Mesh(2)
+    let raw = try RawPeer.introduced(to: mesh[0].address, as: mesh[1].identity)
+    raw.send(.announce(mesh[0].vault.vault, [:]))
+    var generator = SeededGenerator(seed: 3)
+    for _ in 0...(Session.tipLimit / 1024) {
+      var tips: Tips = [:]
+      for _ in 0..<1024 {
+        let node = try #require(NodeID(publicKey: generator.bytes(32)))
+        tips["nodes/\(node)"] = .of(.blob, [1])
+      }
+      raw.send(.updateBegin(mesh[0].vault.vault, tips))
+      raw.send(.updateAbort)
+    }
+    #expect(raw.waitForEnd())
+  }
+
   @Test func `who says nothing, in TCP, in TLS or after HELLO, is cut off in time`() throws {
     let mesh = try Mesh(2) { $0.timing.handshake = .milliseconds(300) }
     let bare = try RawPeer.connect(to: mesh[0].address, as: nil)

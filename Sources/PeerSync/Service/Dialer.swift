@@ -124,6 +124,14 @@ final class Dialer: Sendable {
     }
   }
 
+  /// Whether it waits because the peer was no member when it was last reached.
+  var isShunned: Bool {
+    state.withLock { state in
+      if case .waiting = state.phase { return state.lastError == .stranger }
+      return false
+    }
+  }
+
   /// Dials at once if the peer was no member or we were not: that may have changed.
   func hurry() {
     let isWaiting = state.withLock { state in

@@ -58,7 +58,7 @@ package struct PeerEvents: Sendable {
   package var admitted: @Sendable (VaultID, NodeID, Admission) -> Void = { _, _, _ in }
   /// A node told where it listens; only of nodes that share a vault with us.
   package var learned: @Sendable (NodeID, [PeerAddress]) -> Void = { _, _ in }
-  /// A connection was made or ended, or its state changed.
+  /// A connection was made or ended.
   package var changed: @Sendable () -> Void = {}
   /// A transfer goes on; for each frame of a pack, and once at its end.
   package var progressed: @Sendable (TransferProgress) -> Void = { _ in }

@@ -58,6 +58,7 @@ extension PeerService {
   /// A session's receiver has ended.
   func ended(_ session: Session, _ error: PeerSyncError) {
     fetches.releaseAll(session)
+    arrived(Admission(), from: session)
     let key = session.state.read(\.hello).map { PeerKey(node: session.node, instance: $0.instance) }
     let (successor, dialers) = state.update { state -> (Session?, [Dialer]) in
       guard let key else { return (nil, [Dialer](state.dialers.values)) }

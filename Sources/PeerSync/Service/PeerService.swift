@@ -23,6 +23,8 @@ package final class PeerService: Sendable {
     var sessions: [PeerKey: Session] = [:]
     /// Tips that came from peers, so are not news of ours.
     var relayed: [VaultID: Tips] = [:]
+    /// Where the updates lead that are coming in: at most one from each session.
+    var arriving: [ObjectIdentifier: (vault: VaultID, tips: Tips)] = [:]
     var dialCount: UInt64 = 0
     var joinHandler: JoinHandler?
   }
@@ -94,7 +96,10 @@ package final class PeerService: Sendable {
 
   /// No longer exchanges a vault.
   package func remove(_ id: VaultID) {
-    state.update { $0.vaults[id] = nil }
+    state.update { state in
+      state.vaults[id] = nil
+      state.relayed[id] = nil
+    }
     vaultChanged(id)
   }
 
@@ -104,8 +109,10 @@ package final class PeerService: Sendable {
   package func vaultChanged(_ id: VaultID, membersChanged: Bool = true) {
     for session in sessions { session.changed(id) }
     guard membersChanged else { return }
-    // Who has become a member, or was cut off for not being one, is worth another try.
-    for dialer in state.read(\.dialers.values) { dialer.hurry() }
+    // Who was no member may be one now.
+    for dialer in state.read(\.dialers.values) where dialer.isShunned && dialer.target.node.map(knows) == true {
+      dialer.hurry()
+    }
   }
 
   /// Announces on all connections what is not announced yet.
@@ -125,16 +132,28 @@ package final class PeerService: Sendable {
 
   /// Whether this tip of a branch came from a peer.
   func isRelayed(_ id: VaultID, _ branch: String, _ tip: ObjectName) -> Bool {
-    state.read { $0.relayed[id]?[branch] == tip }
+    state.read { state in
+      if state.relayed[id]?[branch] == tip { return true }
+      return state.arriving.values.contains { $0.vault == id && $0.tips[branch] == tip }
+    }
   }
 
-  /// Notes that these tips come from a peer.
-  func noteRelayed(_ id: VaultID, _ tips: Tips) {
-    state.update { if $0.vaults[id] != nil { $0.relayed[id, default: [:]].merge(tips) { $1 } } }
+  /// An update that leads to these tips is coming from a peer: our branches may move there at any moment.
+  func arriving(_ id: VaultID, _ tips: Tips, from session: Session) {
+    state.update { if $0.vaults[id] != nil { $0.arriving[ObjectIdentifier(session)] = (id, tips) } }
+  }
+
+  /// The update of `session` is over, and moved these branches of ours.
+  func arrived(_ admission: Admission, from session: Session) {
+    state.update { state in
+      guard let (id, _) = state.arriving.removeValue(forKey: ObjectIdentifier(session)) else { return }
+      state.relayed[id, default: [:]].merge(admission.moved) { $1 }
+    }
   }
 
   /// A peer's update was taken: the others hear of it.
   func admitted(_ id: VaultID, _ admission: Admission, from session: Session) {
+    arrived(admission, from: session)
     events.admitted(id, session.node, admission)
     guard !admission.moved.isEmpty else { return }
     for other in sessions where other !== session {

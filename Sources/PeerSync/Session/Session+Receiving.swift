@@ -31,7 +31,7 @@ extension Session {
         case .current(let id, let tips): try fetched(id, tips)
         case .updateBegin(let id, let tips):
           guard update == nil else { throw .violation(.unexpected) }
-          update = begin(id, tips)
+          update = try begin(id, tips)
         case .updateData(let bytes):
           guard update != nil else { throw .violation(.unexpected) }
           feed(bytes, &update)
@@ -40,6 +40,7 @@ extension Session {
           finish(ended)
         case .updateAbort:
           guard update.take() != nil else { throw .violation(.unexpected) }
+          service.arrived(Admission(), from: self)
         case .updateResult(let admission): try note(admission)
         case .join(let request): _ = answer(request)
         // The answers to a JOIN come before anything else, and PING, PONG and HELLO never get here.
@@ -53,12 +54,7 @@ extension Session {
 
   /// Notes that the peer has a vault up to these tips.
   private func learn(_ id: VaultID, _ tips: Tips) throws(PeerSyncError) {
-    let fits = state.update { state in
-      state.tipCount += tips.count - (state.vaults[id]?.theirs?.count ?? 0)
-      state.vaults[id, default: SharedVault()].theirs = tips
-      return state.vaults.count <= Session.vaultLimit && state.tipCount <= Session.tipLimit
-    }
-    guard fits else { throw .violation(.tooMany) }
+    guard state.update({ $0.learn(id, tips) }) else { throw .violation(.tooMany) }
   }
 
   /// Asks for what the peer has and we lack, unless it comes from elsewhere.
@@ -135,11 +131,11 @@ extension Session {
 
   // MARK: Updates
 
-  private func begin(_ id: VaultID, _ tips: Tips) -> Update {
+  private func begin(_ id: VaultID, _ tips: Tips) throws(PeerSyncError) -> Update {
     service.fetches.touch(id, self)
     // Before our branches move: else our sender could take these commits for news to the peer, or for ours.
-    state.update { $0.vaults[id]?.peerHas(tips) }
-    service.noteRelayed(id, tips)
+    guard state.update({ $0.learnMore(id, tips) }) else { throw .violation(.tooMany) }
+    service.arriving(id, tips, from: self)
     var update = Update(vault: id, tips: tips)
     guard service.configuration.direction != .push, let vault = shared(id) else { return update }
     do throws(VaultError) { update.receiver = try vault.receive(from: node) } catch {
@@ -171,7 +167,7 @@ extension Session {
     state.update { state in
       guard var known = state.vaults[update.vault] else { return }
       known.report.received.merge(admission.moved) { $1 }
-      known.report.refused.merge(admission.refused) { $1 }
+      known.report.note(refused: admission.refused)
       known.report.bytesReceived += update.byteCount
       state.vaults[update.vault] = known
       state.lastExchange = wallClock()

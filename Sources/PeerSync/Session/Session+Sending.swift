@@ -76,7 +76,7 @@ extension Session {
 
   /// The peer may no longer see a vault; without any it is a stranger.
   private func forget(_ id: VaultID) throws(PeerSyncError) {
-    let wasShared = state.update { $0.vaults.removeValue(forKey: id)?.announced != nil }
+    let wasShared = state.update { $0.forget(id) }
     service.fetches.release(id, self)
     if wasShared, !service.knows(node) { throw .stranger }
   }
@@ -146,16 +146,20 @@ private final class SessionSink: UpdateSink {
     session.state.update { [vault, byteCount] state in
       state.lastExchange = wallClock()
       guard var known = state.vaults[vault] else { return }
-      // What it did not refuse it has, even if it had it before and nothing moved.
-      known.peerHas(tips.filter { admission.refused[$0.key] == nil })
-      for (name, why) in admission.refused {
-        known.refusedByPeer[name] = tips[name]
-        state.lastError = "the peer refused \(name): \(why)"
+      // Of branches that were not in the update the peer has nothing to say.
+      for (name, tip) in tips {
+        if let why = admission.refused[name] {
+          known.refusedByPeer[name] = tip
+          known.report.refusedByPeer[name] = why
+          state.lastError = "the peer refused \(name): \(why)"
+        } else if let moved = admission.moved[name] {
+          known.report.sent[name] = moved
+        }
       }
-      known.report.sent.merge(admission.moved) { $1 }
-      known.report.refusedByPeer.merge(admission.refused) { $1 }
       known.report.bytesSent += byteCount
       state.vaults[vault] = known
+      // What it did not refuse it has, even if it had it before and nothing moved.
+      _ = state.learnMore(vault, tips.filter { admission.refused[$0.key] == nil })
     }
     session.progress(vault, isOutgoing: true, byteCount, isComplete: true)
     if !admission.refused.isEmpty { wasRefused = true }

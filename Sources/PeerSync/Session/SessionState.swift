@@ -26,8 +26,6 @@ struct SharedVault: Sendable {
   /// All that became of updates since the connection was made.
   var report = SyncReport()
 
-  /// Notes that the peer has these tips.
-  mutating func peerHas(_ tips: Tips) { theirs = (theirs ?? [:]).merging(tips) { $1 } }
 }
 
 /// What an exchange of one vault did.
@@ -45,6 +43,13 @@ package struct SyncReport: Hashable, Sendable {
   package var bytesSent: UInt64 = 0
 
   package init() {}
+
+  /// What was refused here: of names that the peer chooses, so only so many.
+  mutating func note(refused: [String: String]) {
+    for (name, why) in refused where self.refused.count < Frame.refusalLimit || self.refused[name] != nil {
+      self.refused[name] = why
+    }
+  }
 }
 
 /// What the threads of a session share.
@@ -56,7 +61,7 @@ struct SessionState: Sendable {
   var isPeerReady = false
   var vaults: [VaultID: SharedVault] = [:]
   /// Branches in all `theirs`, bounded by ``Session/tipLimit``.
-  var tipCount = 0
+  private var tipCount = 0
   var jobs = Jobs()
   /// Whether an update of ours has been ended and not answered.
   var isAwaitingResult = false
@@ -84,6 +89,26 @@ struct SessionState: Sendable {
     case answer(VaultID)
     case change(VaultID)
     case push(VaultID)
+  }
+
+  /// Notes that the peer has a vault up to these tips; false if that is more than a peer may announce.
+  mutating func learn(_ id: VaultID, _ tips: Tips) -> Bool {
+    tipCount += tips.count - (vaults[id]?.theirs?.count ?? 0)
+    vaults[id, default: SharedVault()].theirs = tips
+    return vaults.count <= Session.vaultLimit && tipCount <= Session.tipLimit
+  }
+
+  /// Notes that the peer has these tips, too, of a vault that it announced.
+  mutating func learnMore(_ id: VaultID, _ tips: Tips) -> Bool {
+    guard let theirs = vaults[id]?.theirs else { return true }
+    return learn(id, theirs.merging(tips) { $1 })
+  }
+
+  /// Forgets a vault; whether the peer had been told of it.
+  mutating func forget(_ id: VaultID) -> Bool {
+    guard let known = vaults.removeValue(forKey: id) else { return false }
+    tipCount -= known.theirs?.count ?? 0
+    return known.announced != nil
   }
 
   mutating func nextJob() -> Job? {
