@@ -20,6 +20,8 @@ final class FakeVault: ExchangedVault {
     var superfluous = 0
     /// Commits that came in updates.
     var received = 0
+    /// While set, receivers do not go on.
+    var isStuck = false
     /// Sees every question of who is a member.
     var questions = 0
     /// Payload bytes in an update that is being fed, at most.
@@ -105,7 +107,10 @@ final class FakeVault: ExchangedVault {
 
     init(_ vault: FakeVault) { self.vault = vault }
 
-    func feed(_ bytes: [UInt8]) throws(VaultError) { pack += bytes }
+    func feed(_ bytes: [UInt8]) throws(VaultError) {
+      _ = vault.state.wait { $0.isStuck ? nil : true }
+      pack += bytes
+    }
 
     func finish(_ tips: [String: ObjectName]) throws(VaultError) -> Admission {
       var new: [String: [[UInt8]]] = [:]

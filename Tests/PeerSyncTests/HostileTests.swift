@@ -190,6 +190,33 @@ import Vault
     #expect(try #require(backlog) <= Connection.windowSize + Frame.dataLimit + 4096)
   }
 
+  @Test func `what comes faster than it is worked on waits in the network`() throws {
+    let mesh = try Mesh(2)
+    mesh[0].vault.state.update { $0.isStuck = true }
+    let raw = try RawPeer.introduced(to: mesh[0].address, as: mesh[1].identity)
+    #expect(raw.wait(for: .ready))
+    raw.send(.announce(mesh[0].vault.vault, [:]))
+    let branch = "nodes/\(mesh[1].node)"
+    let payload = [UInt8](repeating: 7, count: 24 << 20)
+    let commit = FakeVault.commit(payload, after: nil)
+    let pack =
+      [UInt8(branch.utf8.count)] + branch.utf8
+      + stride(from: 24, through: 0, by: -8).map { UInt8(truncatingIfNeeded: payload.count >> $0) } + payload
+    raw.send(.updateBegin(mesh[0].vault.vault, [branch: commit.name]))
+    for start in stride(from: 0, to: pack.count, by: Frame.dataLimit) {
+      raw.send(.updateData([UInt8](pack[start..<min(start + Frame.dataLimit, pack.count)])))
+    }
+    raw.send(.updateEnd)
+    let session = try #require(mesh[0].service.sessions.first)
+    let queued = session.connection.incoming.wait(until: .after(.seconds(20))) { state in
+      state.isPaused ? state.byteCount : nil
+    }
+    #expect(try #require(queued) <= Connection.inboxHighMark + Frame.dataLimit + 4096)
+    mesh[0].vault.state.update { $0.isStuck = false }
+    #expect(mesh[0].vault.wait(for: commit.name))
+    #expect(raw.wait(for: .updateResult))
+  }
+
   @Test func `a wrong pack is refused in full`() throws {
     let mesh = try Mesh(2)
     let raw = try RawPeer.introduced(to: mesh[0].address, as: mesh[1].identity)

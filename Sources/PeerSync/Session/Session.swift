@@ -34,6 +34,7 @@ final class Session: Sendable {
 
   /// Introduces both sides, then works on frames until the connection ends.
   func run() {
+    var reason = PeerSyncError.closed
     do throws(PeerSyncError) {
       try introduce()
       state.update { state in
@@ -45,10 +46,12 @@ final class Session: Sendable {
       try receive()
     } catch {
       connection.close(error)
+      // What we found says more than that the peer, who may have found the same, closed before.
+      reason = connection.error.flatMap { $0 == .closed ? nil : $0 } ?? error
     }
     // Wakes the sender, which then ends.
     state.update { _ in }
-    service.ended(self, connection.error ?? .closed)
+    service.ended(self, reason)
   }
 
   /// - Throws: Why the peer is not to be talked to.

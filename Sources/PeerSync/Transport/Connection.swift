@@ -23,7 +23,7 @@ final class Connection: Sendable {
     case check(VaultID)
   }
 
-  private struct Incoming: Sendable {
+  struct Incoming: Sendable {
     var queue = CircularBuffer<(Item, cost: Int)>()
     var byteCount = 0
     var isPaused = false
@@ -42,7 +42,7 @@ final class Connection: Sendable {
   let remote: PeerAddress?
   /// Where it counts, if it was accepted.
   private let place: ConnectionLimits.Place?
-  private let incoming = Watched(Incoming())
+  let incoming = Watched(Incoming())
   let outgoing = Watched(Outgoing())
 
   init(channel: any Channel, peer: TLS.Peer, remote: PeerAddress?, place: ConnectionLimits.Place?) {
