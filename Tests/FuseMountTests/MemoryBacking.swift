@@ -51,7 +51,8 @@ final class MemoryBacking: Backing {
       let node = StoredNode(
         object: object ?? known?.object ?? ObjectID(high: 7, low: reference.words.0),
         body: .regular(FileContent(size: Int64(bytes.count), parts: bytes.isEmpty ? [] : [.stored(reference)])),
-        paths: [[UInt8](path.utf8)], mode: 0o644, owner: 0, group: 0, modified: time)
+        paths: [[UInt8](path.utf8)], mode: known?.mode ?? 0o644, owner: known?.owner ?? getuid(),
+        group: known?.group ?? getgid(), modified: time)
       state.nodes[node.object] = node
       state.external.append(.put(node))
     }

@@ -73,6 +73,28 @@ import VirtualFS
     #expect(system.backing.versions == versions)
   }
 
+  @Test func `after a stream of changes who has the file open reads the last`() throws {
+    let system = try MountedSystem()
+    try "0000".write(toFile: system.path + "/f", atomically: false, encoding: .utf8)
+    let file = try #require(FileHandle(forReadingAtPath: system.path + "/f"))
+    func read() throws -> Data? {
+      try file.seek(toOffset: 0)
+      return try file.readToEnd()
+    }
+    for round in 1...30 {
+      for number in 0..<50 {
+        let value = 1000 + (round * 50 + number) % 9000
+        system.backing.writeExternally([UInt8]("\(value)".utf8), to: "f", at: Timestamp(seconds: Int64(value)))
+        system.refresh()
+        _ = try read()
+      }
+      let last = Data("\(1000 + (round * 50 + 49) % 9000)".utf8)
+      let deadline = ContinuousClock.now + .seconds(20)
+      while try read() != last, ContinuousClock.now < deadline { sched_yield() }
+      #expect(try read() == last)
+    }
+  }
+
   @Test func `a file removed while it is open is told of, and stays readable`() throws {
     let system = try MountedSystem()
     try "kept".write(toFile: system.path + "/f", atomically: false, encoding: .utf8)

@@ -2,6 +2,7 @@ import Foundation
 import FuseMount
 import TestSupport
 import Testing
+import VirtualFS
 
 /// Mounts of an ordinary user, which root plays: by fusermount3, as on any desktop.
 @Suite("Ordinary user", .serialized, .enabled(if: geteuid() == 0)) struct UserTests {
@@ -96,6 +97,37 @@ import Testing
         guard error as? MountError == .deviceForbidden else { exit(3) }
       }
     }
+  }
+
+  @Test func `a user who watches hears of files and directories that are not to be written`() async throws {
+    let directory = try home()
+    try await withOpenDevice {
+      await #expect(processExitsWith: .success) { [path = directory.path as String] in
+        try becomeUser()
+        let system = try MountedSystem(at: path)
+        try Program.check(
+          ["sh", "-c", "mkdir s; echo 1 > s/f; echo 1 > s/g; chmod 400 s/f; chmod 500 s; ls -l s"], in: system.path)
+        system.fileSystem.synchronizeAll { _ in }
+        let watcher = Watcher()
+        try watcher.watch(system.path + "/s", as: "s", Watcher.changes)
+        system.backing.writeExternally([UInt8]("2".utf8), to: "s/f", at: Timestamp(seconds: 1))
+        system.refresh()
+        guard try watcher.events(until: "s CLOSE_WRITE f") == ["s MODIFY f", "s CLOSE_WRITE f"] else { exit(2) }
+        system.backing.writeExternally([UInt8]("3".utf8), to: "s/new", at: Timestamp(seconds: 1))
+        system.refresh()
+        guard try watcher.events(until: "s CLOSE_WRITE new").first == "s CREATE new" else { exit(3) }
+        system.backing.moveExternally("s/f", to: "s/h")
+        system.refresh()
+        guard try watcher.events(until: "s MOVED_TO h #1").first == "s MOVED_FROM f #1" else { exit(4) }
+        system.backing.removeExternally("s/g")
+        system.refresh()
+        guard try watcher.events(until: "s DELETE g") == ["s DELETE g"] else { exit(5) }
+        let look = "stat -c %a s s/h; cat s/h; ! echo > s/h; ! rm -f s/h"
+        let modes = try Program.check(["sh", "-c", look], in: system.path)
+        guard modes.text == "500\n400\n2" else { exit(6) }
+      }
+    }
+    #expect(try MountTable.entry(at: directory("mnt")) == nil)
   }
 
   @Test func `a user's dead mount is healed`() async throws {
