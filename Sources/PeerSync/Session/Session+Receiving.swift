@@ -13,11 +13,14 @@ extension Session {
     var byteCount: UInt64 = 0
   }
 
-  /// Works on frames until the connection ends.
-  func receive() throws(PeerSyncError) {
+  /// Works on frames until the connection ends, first on those that came `early`.
+  func receive(_ early: [Connection.Item]) throws(PeerSyncError) {
     var update: Update?
+    var early = early[...]
     while true {
-      switch try connection.next() {
+      let event: Connection.Item
+      if let first = early.popFirst() { event = first } else { event = try connection.next() }
+      switch event {
       case .check(let id): consider(id)
       case .frame(let frame):
         switch frame {

@@ -36,14 +36,14 @@ final class Session: Sendable {
   func run() {
     var reason = PeerSyncError.closed
     do throws(PeerSyncError) {
-      try introduce()
+      let early = try introduce()
       state.update { state in
         state.isEstablished = true
         state.jobs.announces = true
       }
       try service.startSender(of: self)
       connection.open(.established)
-      try receive()
+      try receive(early)
     } catch {
       connection.close(error)
       // What we found says more than that the peer, who may have found the same, closed before.
@@ -54,8 +54,9 @@ final class Session: Sendable {
     service.ended(self, reason)
   }
 
+  /// - Returns: What a peer that knows us sent before it answered our JOIN.
   /// - Throws: Why the peer is not to be talked to.
-  private func introduce() throws(PeerSyncError) {
+  private func introduce() throws(PeerSyncError) -> [Connection.Item] {
     let isKnown = service.knows(node)
     let join = dial?.join
     // A stranger at an address that we dialled learns nothing but who we are, which TLS had to tell.
@@ -66,8 +67,9 @@ final class Session: Sendable {
     guard (hello.dial == 0) == (dial != nil) else { throw .violation(.value) }
     state.update { $0.hello = hello }
 
+    var early: [Connection.Item] = []
     if let join {
-      try ask(join)
+      early = try ask(join)
     } else if !isKnown {
       connection.open(.join)
       guard case .frame(.join(let request)) = try connection.next() else { throw .violation(.unexpected) }
@@ -75,19 +77,28 @@ final class Session: Sendable {
     }
     try service.register(self, hello)
     if !hello.addresses.isEmpty { service.events.learned(node, hello.addresses) }
+    return early
   }
 
-  /// Asks to join; returns if that was granted.
-  private func ask(_ request: JoinRequest) throws(PeerSyncError) {
+  /// Asks to join; returns if that was granted, with what else came meanwhile: a peer of another vault announces that at once.
+  private func ask(_ request: JoinRequest) throws(PeerSyncError) -> [Connection.Item] {
     // In this order: the answer and the connection's end could both come before a later order would.
-    connection.open(.answer)
+    connection.open(.established)
     connection.send(.join(request))
-    switch try connection.next() {
-    case .frame(.joined(let vault, let name)): dial?.answered(.success(.joined(vault, name: name)))
-    case .frame(.refused(let refusal)):
-      dial?.answered(.success(.refused(refusal)))
-      throw .joinRefused(refusal)
-    default: throw .violation(.unexpected)
+    var early: [Connection.Item] = []
+    while true {
+      let event = try connection.next()
+      switch event {
+      case .frame(.joined(let vault, let name)):
+        dial?.answered(.success(.joined(vault, name: name)))
+        return early
+      case .frame(.refused(let refusal)):
+        dial?.answered(.success(.refused(refusal)))
+        throw .joinRefused(refusal)
+      case .frame, .check:
+        guard early.count < Session.vaultLimit else { throw .violation(.tooMany) }
+        early.append(event)
+      }
     }
   }
 

@@ -19,8 +19,6 @@ final class FrameHandler: ChannelDuplexHandler {
     case hello
     /// A JOIN, of a peer that we do not know.
     case join
-    /// JOINED or REFUSED.
-    case answer
     case held
     /// All but HELLO.
     case established
@@ -170,8 +168,7 @@ final class FrameHandler: ChannelDuplexHandler {
     case .open(let next):
       guard connection.error == nil else { break }
       phase = next
-      // Whoever waits for an answer has a deadline of its own.
-      if next == .established || next == .answer { introduction?.cancel() }
+      if next == .established { introduction?.cancel() }
       if next == .established { startHeartbeat(context) }
     }
     promise?.succeed()
@@ -222,8 +219,8 @@ extension FrameHandler.Phase {
     switch (self, kind) {
     case (.held, _), (.established, .hello): false
     case (.established, _): true
-    case (.hello, .hello), (.join, .join), (.answer, .joined), (.answer, .refused): true
-    case (.hello, _), (.join, _), (.answer, _): false
+    case (.hello, .hello), (.join, .join): true
+    case (.hello, _), (.join, _): false
     }
   }
 }
