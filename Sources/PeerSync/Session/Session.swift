@@ -83,7 +83,7 @@ final class Session: Sendable {
   /// Asks to join; returns if that was granted, with what else came meanwhile: a peer of another vault announces that at once.
   private func ask(_ request: JoinRequest) throws(PeerSyncError) -> [Connection.Item] {
     // In this order: the answer and the connection's end could both come before a later order would.
-    connection.open(.established)
+    connection.open(.answer)
     connection.send(.join(request))
     var early: [Connection.Item] = []
     while true {

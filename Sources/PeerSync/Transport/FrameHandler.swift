@@ -19,6 +19,8 @@ final class FrameHandler: ChannelDuplexHandler {
     case hello
     /// A JOIN, of a peer that we do not know.
     case join
+    /// The answer to our JOIN, among what a peer sends that knows us already.
+    case answer
     case held
     /// All but HELLO.
     case established
@@ -153,7 +155,7 @@ final class FrameHandler: ChannelDuplexHandler {
       }
     default:
       // What follows an introduction waits until a worker has judged it.
-      if phase != .established { phase = .held }
+      if phase == .hello || phase == .join { phase = .held }
       if case .join = frame { introduction?.cancel() }
       hasRoom = connection.take(frame, byteCount: count)
     }
@@ -168,7 +170,8 @@ final class FrameHandler: ChannelDuplexHandler {
     case .open(let next):
       guard connection.error == nil else { break }
       phase = next
-      if next == .established { introduction?.cancel() }
+      // Whoever waits for an answer has a deadline of its own.
+      if next == .established || next == .answer { introduction?.cancel() }
       if next == .established { startHeartbeat(context) }
     }
     promise?.succeed()
@@ -217,8 +220,8 @@ final class FrameHandler: ChannelDuplexHandler {
 extension FrameHandler.Phase {
   func allows(_ kind: Frame.Kind) -> Bool {
     switch (self, kind) {
-    case (.held, _), (.established, .hello): false
-    case (.established, _): true
+    case (.held, _), (.established, .hello), (.answer, .hello): false
+    case (.established, _), (.answer, _): true
     case (.hello, .hello), (.join, .join): true
     case (.hello, _), (.join, _): false
     }
