@@ -13,6 +13,20 @@ package enum Unmounting {
   package static func unmount(_ directory: String, lazy: Bool = false) throws(MountError) {
     let path = try MountPoint.resolve(directory)
     guard try MountTable.entry(at: path) != nil else { throw .notMounted }
+    for _ in 1..<tries {
+      do throws(MountError) {
+        return try detach(path, lazy: lazy)
+      } catch .busy {
+        usleep(20_000)
+      }
+    }
+    try detach(path, lazy: lazy)
+  }
+
+  /// While a change from outside is told to watchers the mount is busy, for less than a millisecond.
+  private static var tries: Int { 6 }
+
+  private static func detach(_ path: String, lazy: Bool) throws(MountError) {
     if geteuid() == 0 {
       guard unsafe fb_umount(path, lazy ? 1 : 0) != 0 else { return }
       switch errno {

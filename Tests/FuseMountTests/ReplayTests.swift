@@ -212,6 +212,42 @@ import VirtualFS
     }
   }
 
+  @Test func `of a running program the change is told, of a read-only mount the removal`() throws {
+    let system = try MountedSystem()
+    try Program.check(["cp", "/bin/sleep", system.path + "/f"])
+    let process = Process()
+    process.executableURL = URL(fileURLWithPath: "/usr/bin/env")
+    process.arguments = ["--default-signal", system.path + "/f", "100"]
+    try process.run()
+    defer {
+      process.terminate()
+      process.waitUntilExit()
+    }
+    // env gives way to it.
+    let program = "/proc/\(process.processIdentifier)/exe"
+    while try FileManager.default.destinationOfSymbolicLink(atPath: program) != system.path + "/f" { sched_yield() }
+    let watcher = Watcher()
+    try watcher.watch(system.path, as: "d")
+    let bytes = [UInt8](try Data(contentsOf: URL(fileURLWithPath: "/bin/sleep")))
+    system.backing.writeExternally(bytes, to: "f", at: ReplayTests.later)
+    system.refresh()
+    #expect(try watcher.events(until: "d MODIFY f") == ["d MODIFY f"])
+
+    var options = MountOptions()
+    options.readOnly = true
+    let other = try MountedSystem(options: options)
+    // The kernel remembers that it is absent until it is told.
+    #expect(!FileManager.default.fileExists(atPath: other.path + "/g"))
+    other.backing.writeExternally([1], to: "g", at: ReplayTests.later)
+    other.refresh()
+    let deadline = ContinuousClock.now + .seconds(60)
+    while !FileManager.default.fileExists(atPath: other.path + "/g"), ContinuousClock.now < deadline { sched_yield() }
+    try watcher.watch(other.path + "/g", as: "g")
+    other.backing.removeExternally("g")
+    other.refresh()
+    #expect(try watcher.events(until: "g DELETE_SELF") == ["g DELETE_SELF"])
+  }
+
   @Test func `inotifywait tells of each kind of change`() throws {
     let system = try MountedSystem()
     try Program.check(["sh", "-c", "mkdir -p a/b; echo 1 > a/b/f"], in: system.path)
@@ -230,20 +266,24 @@ import VirtualFS
     while !said.contains("Watches established") {
       said += String(decoding: errors.fileHandleForReading.availableData, as: UTF8.self)
     }
-    system.backing.writeExternally([UInt8]("two".utf8), to: "a/b/f", at: ReplayTests.later)
-    system.refresh()
-    system.backing.moveExternally("a/b/f", to: "a/g")
-    system.refresh()
-    system.backing.writeExternally([1], to: "a/b/new", at: ReplayTests.later)
-    system.refresh()
-    system.backing.removeExternally("a/g")
-    system.refresh()
     var told = ""
-    while !told.contains("DELETE \(system.path)/a/g\n") {
-      let more = output.fileHandleForReading.availableData
-      if more.isEmpty { break }
-      told += String(decoding: more, as: UTF8.self)
+    // One after the other: together they would be summed up.
+    func tells(_ last: String) {
+      system.refresh()
+      while !told.hasSuffix("\(last)\n") {
+        let more = output.fileHandleForReading.availableData
+        if more.isEmpty { break }
+        told += String(decoding: more, as: UTF8.self)
+      }
     }
+    system.backing.writeExternally([UInt8]("two".utf8), to: "a/b/f", at: ReplayTests.later)
+    tells("CLOSE_WRITE,CLOSE \(system.path)/a/b/f")
+    system.backing.moveExternally("a/b/f", to: "a/g")
+    tells("MOVED_TO \(system.path)/a/g")
+    system.backing.writeExternally([1], to: "a/b/new", at: ReplayTests.later)
+    tells("CLOSE_WRITE,CLOSE \(system.path)/a/b/new")
+    system.backing.removeExternally("a/g")
+    tells("DELETE \(system.path)/a/g")
     let lines = told.replacingOccurrences(of: system.path, with: "").split(separator: "\n").map(String.init)
     #expect(
       lines.filter { !$0.contains("ISDIR") } == [
