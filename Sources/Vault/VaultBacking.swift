@@ -110,6 +110,7 @@ package final class VaultBacking: Backing {
     var draft = Draft(state.tree)
     for object in batch.removals { try remove(object, leavingFor: nil, batch, state, &draft) }
     for node in batch.puts { try put(node, batch, state, &draft) }
+    if draft.puts.isEmpty, draft.removals.isEmpty { return .committed(draft.receipt) }
     let (root, trees) = draft.tree.encode(readme: Vault.readme.name)
     draft.objects.append(contentsOf: trees)
     if state.tree.readme != Vault.readme.name { draft.objects.append(Vault.readme) }
@@ -148,6 +149,11 @@ package final class VaultBacking: Backing {
   private func put(
     _ node: StoredNode, _ batch: CommitBatch, _ state: State, _ draft: inout Draft
   ) throws(VaultError) {
+    // The directory of what lost is there as long as something is in it.
+    if case .directory = node.body, Presentation.isAside(node.paths) {
+      draft.receipt[node.object] = []
+      return
+    }
     let stored = state.presentation.stored(node)
     var key = state.presentation.key(of: node.object)
     if key.lost != nil, stored.paths == node.paths {
@@ -172,6 +178,7 @@ package final class VaultBacking: Backing {
   ) throws(VaultError) {
     try leave(object, for: node, batch, state, &draft)
     let key = state.presentation.key(of: object)
+    guard !draft.tree.entries(of: key).isEmpty else { return }
     draft.tree.replace(key, with: [])
     draft.removals.append(key)
   }

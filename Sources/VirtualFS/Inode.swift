@@ -41,6 +41,8 @@ final class Inode {
   var isPersisted = false
   /// Of a directory: its path in the store.
   var storedPath: [UInt8]?
+  /// Whether it is a directory that the backing has no object for, only paths that lead through it; gone when they are.
+  var isImplied = false
   /// Whether it is in the commit that is being made.
   var isInFlight = false
   /// Whether its content was asked to be committed.

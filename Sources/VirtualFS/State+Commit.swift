@@ -159,7 +159,7 @@ extension State {
 
   /// Asks for the commit of all dirty content, or of that dirty since `deadline`.
   func requestContent(dirtyBy deadline: UInt64 = .max) {
-    for inode in dirty.values where !inode.isEphemeral {
+    for inode in dirty.values where !inode.isEphemeral && !inode.isImplied {
       // Nothing came to the place of a file that was renamed: it was no editor's backup.
       if let place = inode.heldPlace, place.since <= deadline { inode.heldPlace = nil }
       if !inode.isPersisted, inode.contentDirtySince == nil {

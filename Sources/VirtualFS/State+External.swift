@@ -13,8 +13,10 @@ struct ExternalMerge {
   var placed: Set<ObjectID> = []
   /// Inodes that lost a name in favour of another, and are to get a new one.
   var displaced: Set<InodeID> = []
-  /// Directories that got another place, and with them all below.
-  var movedDirectories: [InodeID] = []
+  /// What lies below directories that got another place, and has its own path in the store.
+  var orphans: [(inode: Inode, paths: [Path])] = []
+  /// Implied directories that have no entry any more.
+  var emptied: [Inode] = []
   var told = ExternalNews()
 
   init(_ changes: [ExternalChange], moment: Moment) {
@@ -60,6 +62,7 @@ extension State {
     others.sort { $0.object < $1.object }
     for (_, node) in directories { put(node, &merge) }
     for node in others { put(node, &merge) }
+    placeOrphans(&merge)
     let gone = merge.removed.sorted().compactMap { objects[$0] }.filter(\.isDirectory)
     for inode in gone.sorted(by: { $0.depth > $1.depth }) { remove(inode, &merge) }
     for object in merge.puts.keys.sorted() {
@@ -68,19 +71,13 @@ extension State {
       if inode.directory.isEmpty { dropIfUnused(inode) } else { rescue(inode, &merge) }
     }
     noteStrayPaths(merge)
+    removeEmptied(&merge)
     return merge.told.invalidations
   }
 
-  /// Marks what is shown at another path than the store has: because of a conflict, or as only its directory was moved.
+  /// Marks what is shown at another path than the store has, because something that is changed here has that.
   private mutating func noteStrayPaths(_ merge: ExternalMerge) {
     var paths: [InodeID: [UInt8]] = [.root: []]
-    var pending = merge.movedDirectories.compactMap { inodes[$0] }
-    while let directory = pending.popLast() {
-      for inode in directory.directory.inodes {
-        if inode.isDirectory { pending.append(inode) }
-        if !inode.namesAreDirty, merge.puts[inode.object] == nil { noteStray(inode) }
-      }
-    }
     for node in merge.puts.values {
       guard let inode = objects[node.object], !inode.namesAreDirty, inode.isLinked, !inode.isRoot else { continue }
       if Set(inode.links.map { path(of: $0, paths: &paths) }) != Set(node.paths) { noteStray(inode) }
@@ -113,11 +110,19 @@ extension State {
       inode.isPersisted = false
       return
     }
-    // Modified beats deleted; and a directory in use is made again.
-    if inode.isDirty || !inode.directory.isEmpty {
+    // Modified beats deleted.
+    if inode.isDirty {
       inode.isPersisted = false
       inode.isRequested = true
       return touchNames(of: inode)
+    }
+    if !inode.directory.isEmpty {
+      // Paths still lead through it.
+      if objects[inode.object] === inode { objects[inode.object] = nil }
+      setStoredPath(of: inode.object, inode: inode, to: nil)
+      inode.object = .random()
+      objects[inode.object] = inode
+      return imply(inode)
     }
     inode.isPersisted = false
     inode.changed = merge.moment.time
@@ -155,6 +160,7 @@ extension State {
       same.object = node.object
       objects[node.object] = same
       same.namesAreDirty = false
+      same.isImplied = false
       same.contentDirtySince = nil
       inode = same
     } else {

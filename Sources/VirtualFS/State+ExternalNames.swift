@@ -10,6 +10,11 @@ extension State {
       if inode.isDirectory, parent.isInside(inode) { return touchNames(of: inode) }
       wanted.append((parent, path.name))
     }
+    if inode.isDirectory, !inode.links.isEmpty,
+      inode.links.first.map({ $0.parent !== wanted[0].parent || $0.name != wanted[0].name }) ?? false
+    {
+      noteOrphans(below: inode, &merge)
+    }
     for link in inode.links
     where !wanted.contains(where: { $0.parent === link.parent && $0.name == link.name }) {
       detach(inode, link, &merge)
@@ -39,7 +44,6 @@ extension State {
     }
     merge.told.note(name, in: parent)
     parent.directory.insert(inode, as: name)
-    if inode.isDirectory { merge.movedDirectories.append(inode.id) }
     inode.links.append(
       Inode.Link(
         parent: parent, name: name, isEphemeral: options.isEphemeral(name), isProvisional: options.isProvisional(name)))
@@ -61,6 +65,41 @@ extension State {
     merge.displaced.insert(inode.id)
     inode.links.removeAll { $0.parent === link.parent && $0.name == link.name }
     touchEntries(of: link.parent, at: merge.moment)
+    if link.parent.isImplied, link.parent.directory.isEmpty { merge.emptied.append(link.parent) }
+  }
+
+  /// Notes what lies below a directory that is about to move, and has its own path in the store: it stays where it is.
+  private func noteOrphans(below directory: Inode, _ merge: inout ExternalMerge) {
+    var paths: [InodeID: [UInt8]] = [.root: []]
+    var pending = [directory]
+    while let next = pending.popLast() {
+      for inode in next.directory.inodes {
+        if inode.isDirectory { pending.append(inode) }
+        guard inode.isPersisted, !inode.namesAreDirty, merge.puts[inode.object] == nil,
+          !merge.removed.contains(inode.object)
+        else { continue }
+        merge.orphans.append((inode, inode.links.compactMap { Path(path(of: $0, paths: &paths)) }))
+      }
+    }
+  }
+
+  /// Puts what lay below moved directories back to its own path.
+  mutating func placeOrphans(_ merge: inout ExternalMerge) {
+    for (inode, paths) in merge.orphans where inode.isLinked && !inode.namesAreDirty && !paths.isEmpty {
+      if inode.isDirectory { setStoredPath(of: inode.object, inode: inode, to: inode.storedPath) }
+      place(inode, at: paths, &merge)
+    }
+  }
+
+  /// Takes implied directories away through which no path leads any more.
+  mutating func removeEmptied(_ merge: inout ExternalMerge) {
+    while let directory = merge.emptied.popLast() {
+      guard directory.isImplied, directory.directory.isEmpty, !directory.isRoot, !directory.isDirty else { continue }
+      for link in directory.links { detach(directory, link, &merge) }
+      if objects[directory.object] === directory { objects[directory.object] = nil }
+      dirty[directory.id] = nil
+      dropIfUnused(directory)
+    }
   }
 
   /// Shows a directory that lost its place in the root.
@@ -81,7 +120,7 @@ extension State {
     link(inode, as: newName, in: parent)
   }
 
-  /// The directory that the store has at a path; what is missing on the way is made, and stored by the next commit.
+  /// The directory that the store has at a path; what is missing on the way is implied by the path, and never stored for that.
   mutating func makeDirectory(_ path: ArraySlice<Name>, _ merge: inout ExternalMerge) -> Inode {
     guard let name = path.last else { return root }
     let stored = [UInt8](path.map(\.bytes).joined(separator: [0x2F]))
@@ -97,8 +136,27 @@ extension State {
       kind: .directory, mode: 0o700, owner: options.rootOwner, group: options.rootGroup, time: merge.moment.time)
     merge.told.note(name, in: parent)
     link(made, as: name, in: parent)
-    made.isRequested = true
+    imply(made)
     return made
+  }
+
+  /// Makes a directory one that only the paths through it stand for.
+  mutating func imply(_ directory: Inode) {
+    directory.isImplied = true
+    directory.isPersisted = false
+    directory.isRequested = false
+    directory.namesAreDirty = false
+    dirty[directory.id] = nil
+  }
+
+  /// Makes an implied directory one of its own, as somebody here works in it.
+  mutating func establish(_ directory: Inode) {
+    guard directory.isImplied else { return }
+    directory.isImplied = false
+    directory.isRequested = true
+    directory.version.names += 1
+    directory.namesAreDirty = true
+    noteDirty(directory)
   }
 
   /// NAME~ and 8 hexadecimal digits of the object, shortened to 255 bytes, and if that is taken with more "~".

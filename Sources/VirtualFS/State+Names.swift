@@ -9,11 +9,12 @@ extension State {
   }
 
   /// The directory `id`, where entries may be made or removed.
-  func writableDirectory(_ id: InodeID, by: Credentials) throws(VFSError) -> Inode {
+  mutating func writableDirectory(_ id: InodeID, by: Credentials) throws(VFSError) -> Inode {
     let directory = try directory(id)
     try checkWritable()
     try check(directory, for: [.write, .execute], by: by)
     guard directory.isLinked else { throw VFSError(.notFound) }
+    establish(directory)
     return directory
   }
 
@@ -163,6 +164,7 @@ extension State {
   private mutating func finishRename(of inode: Inode, _ parent: Inode, _ newParent: Inode, at moment: Moment) {
     inode.changed = moment.time
     inode.isRequested = true
+    inode.isImplied = false
     touchEntries(of: parent, at: moment)
     touchEntries(of: newParent, at: moment)
   }

@@ -42,11 +42,14 @@ struct State: @unchecked Sendable {
   var waiters: [Waiter] = []
   var isCommitting = false
   var hasUndurableCommits = false
+  /// Whether nothing may be changed, for now or for ever.
+  var isReadOnly: Bool
   var lastCommitFailed = false
 
   init(options: Options, cache: ContentCache, moment: Moment) {
     self.options = options
     self.cache = cache
+    isReadOnly = options.isReadOnly
     root = Inode(
       id: .root, kind: .directory, object: .random(), mode: options.rootMode, owner: options.rootOwner,
       group: options.rootGroup, time: moment.time)
@@ -75,7 +78,7 @@ extension State {
 
   /// Where changes are made: refuses them on a read-only file system.
   func checkWritable() throws(VFSError) {
-    guard !options.isReadOnly else { throw VFSError(.readOnly) }
+    guard !isReadOnly else { throw VFSError(.readOnly) }
   }
 
   /// A new inode without a name; the caller links it.
@@ -159,7 +162,8 @@ extension State {
     inode.changed = moment.time
     inode.version.attributes += 1
     if inode.attributesDirtySince == nil { inode.attributesDirtySince = moment.monotonic }
-    if inode.isRoot { inode.isRequested = true }
+    if inode.isRoot || inode.isImplied { inode.isRequested = true }
+    inode.isImplied = false
     noteDirty(inode)
   }
 

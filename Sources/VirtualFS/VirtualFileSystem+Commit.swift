@@ -107,6 +107,9 @@ extension VirtualFileSystem {
     }
   }
 
+  /// Refuses all changes from now on, or allows them again, unless the file system was made read-only.
+  public func setReadOnly(_ isReadOnly: Bool) { state.withLock { $0.isReadOnly = isReadOnly || options.isReadOnly } }
+
   /// Drops clean decrypted contents (lock, idle); returns the bytes freed.
   public func dropCaches() -> Int { cache.removeAll() }
 

@@ -162,9 +162,10 @@ extension MemoryBacking.Storage {
         if kinds.updateValue(isDirectory, forKey: path) != nil { found.append("two nodes have one path") }
       }
     }
+    // A directory may be implied by the paths through it, but no file can have any.
     for path in kinds.keys {
       guard let slash = path.lastIndex(of: 0x2F) else { continue }
-      if kinds[Array(path[..<slash])] != true { found.append("a parent is missing") }
+      if kinds[Array(path[..<slash])] == false { found.append("a parent is no directory") }
     }
     return found
   }

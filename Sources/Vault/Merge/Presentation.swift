@@ -145,8 +145,8 @@ extension Presentation {
     var elsewhere: [[UInt8]: [UInt8]] = [:]
     let id = lost[node.object]
     var shown: [[UInt8]] = []
-    for path in node.paths {
-      if id == nil, path.isEmpty || winner(of: PathHash(path)) == node.object {
+    for path in node.paths.isEmpty ? [[]] : node.paths {
+      if id == nil, winner(of: PathHash(path)) == node.object {
         shown.append(path)
         continue
       }
@@ -166,6 +166,11 @@ extension Presentation {
     return node
   }
 
+  /// Whether all paths are `.conflicts`, or lie in it.
+  static func isAside(_ paths: [[UInt8]]) -> Bool {
+    paths.allSatisfy { $0 == directory || $0.starts(with: directory + [0x2F]) } && !paths.isEmpty
+  }
+
   /// `.conflicts/PATH~XXXXXXXX`.
   private static func aside(_ path: [UInt8], _ mark: UInt32) -> [UInt8] {
     let digits = (0..<8).map { Hex.digit(UInt8(truncatingIfNeeded: mark >> UInt32(28 - 4 * $0)) & 15) }
@@ -182,7 +187,7 @@ extension Presentation {
   private mutating func claim(_ node: StoredNode, _ touched: inout Set<PathHash>) {
     let isDirectory = if case .directory = node.body { true } else { false }
     var claims = Claims(isDirectory: isDirectory, paths: [])
-    for path in node.paths where !path.isEmpty {
+    for path in node.paths.isEmpty ? [[]] : node.paths {
       let hash = PathHash(path)
       var above: [PathHash] = []
       for index in path.indices where path[index] == 0x2F { above.append(PathHash(path[..<index])) }

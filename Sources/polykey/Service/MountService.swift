@@ -159,6 +159,7 @@ final class MountedVault: Sendable {
       monotonic: Clocks.monotonic,
       invalidate: { [weak service] in service?.invalidate($0, of: name) })
     fileSystem.populate(try backing.nodes())
+    fileSystem.setReadOnly(vault.role?.mayWrite != true)
     if !options.readOnly { vault.prepareForWriting() }
     self.vault = vault
   }
@@ -170,6 +171,8 @@ final class MountedVault: Sendable {
     fileSystem.refresh { result in
       if case .failure(let error) = result { Console.complain("an outside change is not shown: \(error.sentence)") }
     }
+    // This node's role may have changed.
+    fileSystem.setReadOnly(vault.role?.mayWrite != true)
   }
 
   /// After the mount is gone: nothing changes any more.
