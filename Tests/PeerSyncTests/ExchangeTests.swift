@@ -58,15 +58,23 @@ import Vault
     }
   }
 
-  @Test func `who comes late fetches from one peer only`() throws {
+  @Test(arguments: [true, false])
+  func `who comes late fetches from one peer only, the author or another`(isAuthorThere: Bool) throws {
     let mesh = try Mesh(4)
+    let author = try isAuthorThere ? mesh[0].node : Identity().node
     for peer in mesh.peers.dropLast() {
-      for value in 0..<10 { _ = peer.vault.commit([UInt8(value)], by: mesh[0].node) }
+      for value in 0..<10 { _ = peer.vault.commit([UInt8(value)], by: author) }
     }
+    // So that all three have announced it before one has answered.
+    mesh[3].vault.state.update { $0.isStuck = true }
     let tip = try #require(mesh[0].vault.tips().values.first)
     for other in 0..<3 { mesh.connect(3, to: other) }
-    #expect(mesh[3].vault.wait(for: tip))
     #expect(mesh[3].waitForPeers(3))
+    for session in mesh[3].service.sessions {
+      #expect(session.state.wait(until: .after(.seconds(20))) { $0.isPeerReady ? true : nil } == true)
+    }
+    mesh[3].vault.state.update { $0.isStuck = false }
+    #expect(mesh[3].vault.wait(for: tip))
     #expect(mesh.settled(mesh[3]))
     #expect(mesh[3].vault.state.read(\.received) == 10)
     #expect(mesh[3].vault.state.read(\.updates) == 1)

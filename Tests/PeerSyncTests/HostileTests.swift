@@ -206,12 +206,15 @@ import Vault
     for start in stride(from: 0, to: pack.count, by: Frame.dataLimit) {
       raw.send(.updateData([UInt8](pack[start..<min(start + Frame.dataLimit, pack.count)])))
     }
-    raw.send(.updateEnd)
+    let isSent = Watched(false)
+    raw.channel.writeAndFlush(Frame.updateEnd.encoded()).whenComplete { _ in isSent.update { $0 = true } }
     let session = try #require(mesh[0].service.sessions.first)
     let queued = session.connection.incoming.wait(until: .after(.seconds(20))) { state in
       state.isPaused ? state.byteCount : nil
     }
     #expect(try #require(queued) <= Connection.inboxHighMark + Frame.dataLimit + 4096)
+    // That nothing happens can only be seen by waiting; what the kernel does not hold is still with the sender.
+    #expect(isSent.wait(until: .after(.milliseconds(500))) { $0 ? true : nil } == nil)
     mesh[0].vault.state.update { $0.isStuck = false }
     #expect(mesh[0].vault.wait(for: commit.name))
     #expect(raw.wait(for: .updateResult))

@@ -63,6 +63,15 @@ import Vault
     #expect(second.service.sessions.isEmpty)
   }
 
+  @Test func `who is refused is cut off, whatever it says next`() throws {
+    let mesh = try inviter()
+    let raw = try RawPeer.introduced(to: mesh[0].address, as: try Identity())
+    raw.send(.join(request([UInt8](2...17))))
+    raw.send(.announce(mesh[0].vault.vault, [:]))
+    #expect(raw.waitForEnd())
+    #expect(raw.kinds == [.hello, .refused])
+  }
+
   @Test func `after five wrong tokens no more are looked at`() throws {
     let mesh = try inviter()
     let joiner = try joiner(mesh)

@@ -96,14 +96,24 @@ extension Session {
       }
     }
     guard service.fetches.claim(id, self) else {
-      // Its turn comes when the other is done, or stalls.
-      return check(id, after: service.configuration.timing.stall)
+      return awaitTurn(id)
     }
     state.update { state in
       state.vaults[id]?.isFetching = true
       state.vaults[id]?.patience = nil
     }
     connection.send(.want(id, ours))
+  }
+
+  /// Looks again when another session, which is asking for the vault, may have stalled; when it is done, the ledger says so.
+  private func awaitTurn(_ id: VaultID) {
+    let stall = service.configuration.timing.stall
+    let isDue = state.update { state in
+      if let next = state.vaults[id]?.turn, .now() < next { return false }
+      state.vaults[id]?.turn = .after(stall)
+      return true
+    }
+    if isDue { check(id, after: stall) }
   }
 
   private func check(_ id: VaultID, after delay: Duration) {

@@ -16,8 +16,9 @@ extension Session {
           isReady = true
         case .change(let id): try change(id)
         case .answer(let id):
-          if service.configuration.direction != .pull { try pass(id) }
+          // Before passing, so that the peer gets no less than this says.
           let tips = shared(id).flatMap { try? $0.tips() }
+          if service.configuration.direction != .pull { try pass(id) }
           if let tips { state.update { $0.vaults[id]?.announced = tips } }
           // Of a vault that is not the peer's it learns nothing, not even that it exists here.
           connection.send(.current(id, tips ?? [:]))

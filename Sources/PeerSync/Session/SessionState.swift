@@ -18,6 +18,8 @@ struct SharedVault: Sendable {
   var fruitlessMembers: ObjectName?
   /// Until when we wait for commits from their authors instead of asking the peer; nil if we do not.
   var patience: DispatchTime?
+  /// When we look again whether the session that asks for the vault in our place has stalled; nil if we never had to.
+  var turn: DispatchTime?
   /// Whether our WANT is not answered yet.
   var isFetching = false
   /// Counts the completed fetches, and the completed pushes, of this vault.
