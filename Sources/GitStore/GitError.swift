@@ -34,6 +34,8 @@ package enum GitError: Error, Hashable {
   case bundleMalformed
   /// A git bundle of another version, with other names than SHA-1, or with objects left out.
   case bundleUnsupported
+  /// Another repository could not be used.
+  case remote(RemoteFailure)
   /// The disk or the user's quota is full.
   case outOfSpace
   /// A system call failed with this `errno`.

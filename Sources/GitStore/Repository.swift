@@ -64,6 +64,19 @@ package final class Repository: Sendable {
     try join()
   }
 
+  /// Opens somebody else's repository at `path` to read it: nothing in it is changed, locked or repaired.
+  init(inspecting path: String) throws(GitError) {
+    try requireLibrary()
+    self.path = path
+    root = try Directory(path: path)
+    try Self.checkLayout(root)
+    database = ObjectDatabase(objects: path + "/objects")
+    temporaryPrefix = ""
+    readyFiles = ReadyFiles(in: root, prefix: temporaryPrefix)
+    users = nil
+    references = Mutex(nil)
+  }
+
   deinit { leave() }
 
   private static func checkLayout(_ root: Directory) throws(GitError) {

@@ -13,7 +13,7 @@ package protocol ExchangedVault: AnyObject, Sendable {
   /// to be fetched, say true for whom it is fetched from.
   func admits(_ node: NodeID) -> Bool
 
-  /// The tips of our branches by short name: "members" and "nodes/NODE-ID".
+  /// The tips of our branches by short name: "members", "nodes/NODE-ID" and "lost/COMMIT".
   ///
   /// - Throws: What reading the references does; the vault then sits out until it changes.
   func tips() throws(VaultError) -> [String: ObjectName]

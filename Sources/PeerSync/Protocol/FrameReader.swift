@@ -73,11 +73,11 @@ struct FrameReader {
     return text
   }
 
-  /// The short name of a branch: "members", or "nodes/" and a node id.
+  /// The short name of a branch: "members", "nodes/" and a node id, or "lost/" and a commit's name.
   mutating func name() throws(FrameFlaw) -> String {
     let count: UInt8 = try integer()
     guard let name = String(validating: try bytes(Int(count)), as: UTF8.self) else { throw .text }
-    guard name == "members" || Frame.author(of: name) != nil else { throw .value }
+    guard name == "members" || Frame.author(of: name) != nil || Frame.isFork(name) else { throw .value }
     return name
   }
 
@@ -145,6 +145,11 @@ struct FrameReader {
 }
 
 extension Frame {
+  /// Whether it is the name of a fork of the members' log that lost.
+  static func isFork(_ name: String) -> Bool {
+    name.hasPrefix("lost/") && ObjectName(hex: name.dropFirst("lost/".count).utf8) != nil
+  }
+
   /// The node whose branch has this short name; nil for "members" and for anything else.
   static func author(of name: String) -> NodeID? {
     name.hasPrefix("nodes/") ? NodeID(name.dropFirst("nodes/".count)) : nil

@@ -53,6 +53,12 @@ extension GitError {
     case .packTooLarge: "what was received is larger than allowed"
     case .bundleMalformed: "not a git bundle, or a damaged one"
     case .bundleUnsupported: "a kind of git bundle that is not supported: only SHA-1 and whole ones are"
+    case .remote(.unsupportedAddress): "an address is a path, HOST:PATH, or a file://, ssh:// or https:// URL"
+    case .remote(.unreachable): "the other repository cannot be reached"
+    case .remote(.notFound): "there is no git repository at that address"
+    case .remote(.notAuthenticated): "the host accepts none of your ssh keys: add one to ssh-agent"
+    case .remote(.hostNotTrusted): "the host's key or certificate is not trusted: connect once with ssh, and confirm its key"
+    case .remote(.refused): "the other repository refused"
     case .outOfSpace: "no space left on the disk"
     case .io(let code): ErrorNumber.text(code)
     case .library(let code): "libgit2 failed (\(code))"
