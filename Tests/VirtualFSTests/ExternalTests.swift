@@ -177,7 +177,8 @@ import Testing
     try f.put("d/moved", "1")
     try f.put("d/new", "2")
     let before = f.backing.nodes.count
-    try arrive(f, try edited(f, "d") { $0.paths = [[0x65]] }, try edited(f, "d/moved") { $0.paths = [Array("e/moved".utf8)] })
+    try arrive(
+      f, try edited(f, "d") { $0.paths = [[0x65]] }, try edited(f, "d/moved") { $0.paths = [Array("e/moved".utf8)] })
     #expect(try f.text("e/moved") == "1" && f.text("d/new") == "2")
     try f.sync()
     #expect(f.backing.nodes.count == before && f.backing.content("d/new") == Array("2".utf8))

@@ -10,7 +10,7 @@ package enum RemoteFailure: Hashable, Sendable {
   case notAuthenticated
   /// The host's key is not in `known_hosts`, or its certificate is not one that the system trusts.
   case hostNotTrusted
-  /// The other side does not speak git's protocol, or refused.
+  /// The other side refused, or does not speak git's protocol; over ssh also where it has no such repository.
   case refused
 }
 

@@ -193,8 +193,8 @@ final class RemoteSession {
     case (GIT_EAUTH.rawValue, _): throw .remote(.notAuthenticated)
     case (GIT_ECERTIFICATE.rawValue, _), (_, GIT_ERROR_SSL): throw .remote(.hostNotTrusted)
     case (GIT_ENOTFOUND.rawValue, _), (_, GIT_ERROR_REPOSITORY): throw .remote(.notFound)
-    case (_, GIT_ERROR_NET), (_, GIT_ERROR_OS): throw .remote(.unreachable)
-    case (_, GIT_ERROR_SSH): throw .remote(credentials.wereTried ? .notAuthenticated : .hostNotTrusted)
+    case (_, GIT_ERROR_NET), (_, GIT_ERROR_OS): throw .remote(credentials.wereTried ? .refused : .unreachable)
+    case (_, GIT_ERROR_SSH): throw .remote(credentials.wereTried ? .refused : .hostNotTrusted)
     case (_, GIT_ERROR_NOMEMORY): throw .library(status)
     default: throw .remote(.refused)
     }

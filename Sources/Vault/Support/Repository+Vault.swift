@@ -77,7 +77,8 @@ extension GitError {
     switch self {
     case .missing, .corrupt, .wrongKind, .malformed, .malformedReference: true
     case .notARepository, .unsupportedRepository, .alreadyExists, .invalidReferenceName, .referenceMoved,
-      .referenceLocked, .packMalformed, .packTooLarge, .bundleMalformed, .bundleUnsupported, .remote, .outOfSpace, .io, .library,
+      .referenceLocked, .packMalformed, .packTooLarge, .bundleMalformed, .bundleUnsupported, .remote, .outOfSpace, .io,
+      .library,
       .cancelled:
       false
     }

@@ -57,7 +57,8 @@ extension GitError {
     case .remote(.unreachable): "the other repository cannot be reached"
     case .remote(.notFound): "there is no git repository at that address"
     case .remote(.notAuthenticated): "the host accepts none of your ssh keys: add one to ssh-agent"
-    case .remote(.hostNotTrusted): "the host's key or certificate is not trusted: connect once with ssh, and confirm its key"
+    case .remote(.hostNotTrusted):
+      "the host's key or certificate is not trusted: connect once with ssh, and confirm its key"
     case .remote(.refused): "the other repository refused"
     case .outOfSpace: "no space left on the disk"
     case .io(let code): ErrorNumber.text(code)
