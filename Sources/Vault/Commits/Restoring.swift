@@ -7,7 +7,8 @@ enum Restoring {
     mode, times and content. Whoever has this repository (VAULT.git) and the age identity file of a member (IDENTITY) gets
     everything back with git, age and GNU tar alone:
 
-        git -C VAULT.git show members:keys/1.age | age -d -i IDENTITY > vault.key
+        git -C VAULT.git ls-tree --name-only members:keys |
+          while read key; do git -C VAULT.git show members:keys/$key | age -d -i IDENTITY; done > vault.key
         mkdir out
         git -C VAULT.git ls-tree -r --format='%(objectname) %(path)' main |
           grep -E ' [0-9a-f]{2}/[^/]*\\.age$' | LC_ALL=C sort -k2 |
