@@ -122,6 +122,9 @@ extension State {
       setStoredPath(of: inode.object, inode: inode, to: nil)
       inode.object = .random()
       objects[inode.object] = inode
+      (inode.mode, inode.owner, inode.group) = (0o700, options.rootOwner, options.rootGroup)
+      inode.extendedAttributes = [:]
+      merge.told.note(inode, .attributes)
       return imply(inode)
     }
     inode.isPersisted = false

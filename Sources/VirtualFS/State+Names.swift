@@ -164,7 +164,7 @@ extension State {
   private mutating func finishRename(of inode: Inode, _ parent: Inode, _ newParent: Inode, at moment: Moment) {
     inode.changed = moment.time
     inode.isRequested = true
-    inode.isImplied = false
+    establish(inode)
     touchEntries(of: parent, at: moment)
     touchEntries(of: newParent, at: moment)
   }

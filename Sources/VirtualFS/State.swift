@@ -171,10 +171,13 @@ extension State {
   mutating func touchNames(of inode: Inode) {
     var pending = [inode]
     while let inode = pending.popLast() {
-      inode.version.names += 1
-      inode.namesAreDirty = true
       inode.heldPlace = nil
-      noteDirty(inode)
+      // A directory that only paths imply has no path in the store.
+      if !inode.isImplied {
+        inode.version.names += 1
+        inode.namesAreDirty = true
+        noteDirty(inode)
+      }
       if inode.isDirectory { pending.append(contentsOf: inode.directory.inodes) }
     }
   }

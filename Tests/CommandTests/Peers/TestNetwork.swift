@@ -1,4 +1,5 @@
 import Foundation
+import Glibc
 import TestSupport
 
 /// Hosts of a test's own: network namespaces with one address each, tied together by a switch in a namespace of its own.
@@ -100,10 +101,13 @@ final class PeerInstallation: Sendable {
   }
 
   func write(_ path: String, _ text: String) throws {
-    let file = "\(directory)/\(path)"
-    guard let handle = fopen(file, "w") else { throw Program.Failure(description: "cannot open \(path): \(errno)") }
-    fputs(text, handle)
-    guard fclose(handle) == 0 else { throw Program.Failure(description: "cannot close \(path): \(errno)") }
+    let descriptor = unsafe open("\(directory)/\(path)", O_WRONLY | O_CREAT | O_TRUNC, 0o600)
+    guard descriptor >= 0 else { throw Program.Failure(description: "cannot open \(path): \(errno)") }
+    let bytes = [UInt8](text.utf8)
+    let count = unsafe bytes.withUnsafeBytes { unsafe Glibc.write(descriptor, $0.baseAddress, $0.count) }
+    guard close(descriptor) == 0, count == bytes.count else {
+      throw Program.Failure(description: "cannot write \(path): \(errno)")
+    }
   }
 
   /// A file's content; nil if it is not there.
