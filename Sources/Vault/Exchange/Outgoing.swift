@@ -14,6 +14,8 @@ struct Outgoing {
   /// One object of a pack.
   private typealias Item = IntroducedObjects.Change
 
+  /// Deltas in a row: a tree that is a delta of a delta takes long to read, and receivers allow 128.
+  private static let deltaDepth = 40
   /// Objects of one pack, at which the next one is begun.
   private static let packSize = 2000
 
@@ -111,9 +113,15 @@ struct Outgoing {
     try send(tips) { sink throws(VaultError) in
       try repository.wrapped { () throws(GitError) in
         let writer = try PackStreamWriter(objectCount: items.count, sink: sink)
+        // Deltas between each object of this pack and one that is whole, or that the other has.
+        var depths: [ObjectName: Int] = [:]
         for item in items {
           var base: DeltaBase?
-          if let name = item.base { base = DeltaBase(name: name, bytes: try repository.read(name, expecting: .tree)) }
+          let depth = item.base.map { (depths[$0] ?? 0) + 1 } ?? 0
+          if let name = item.base, depth <= Outgoing.deltaDepth {
+            depths[item.name] = depth
+            base = DeltaBase(name: name, bytes: try repository.read(name, expecting: .tree))
+          }
           try writer.add(item.kind, try repository.read(item.name, expecting: item.kind), base: base)
         }
         _ = try writer.finish()

@@ -184,4 +184,16 @@ import VirtualFS
       _ = try node.vault?.verify { Issue.record("\($0)") }
     }
   }
+
+  @Test func `hundreds of versions of one secret travel at once`() throws {
+    var generator = SeededGenerator(seed: 6)
+    let nodes = try ExchangeTests.network([.writer])
+    let object = ObjectID.random(&generator)
+    for number in 0..<300 { try put(nodes[0], "x", "\(number)", object) }
+    let messages = try nodes[0].messages(to: try nodes[1].tips)
+    #expect(messages.count == 1)
+    try ExchangeTests.settle(nodes)
+    #expect(try text(nodes[1], "x") == "299")
+    #expect(try nodes[0].vault?.view() == nodes[1].vault?.view())
+  }
 }
