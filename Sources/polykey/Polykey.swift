@@ -28,7 +28,7 @@ struct Polykey: ParsableCommand {
       ListSecrets.self, GetSecret.self, SetSecret.self, RemoveSecret.self, MoveSecret.self, MakeDirectory.self,
       LogVersions.self, ShowVersion.self, DiffVersions.self, RestoreVersion.self, Verify.self,
       ListMembers.self, Invite.self, Join.self, SetRole.self, RemoveMember.self, ListExposed.self, Rotate.self,
-      Serve.self, Synchronize.self, ListPeers.self, PeerCommand.self,
+      Serve.self, Synchronize.self, ListPeers.self, PeerCommand.self, WriteBundle.self, ApplyBundle.self,
       KeyCommand.self, Unlock.self, Lock.self, Signers.self,
     ])
 

@@ -67,7 +67,8 @@ package final class BundleReader {
 
   private let begin: (GitBundle.Header) throws(GitError) -> Void
   private let pack: PackStreamReader
-  private var header = GitBundle.Header(prerequisites: [], references: [])
+  /// What stands before the pack, as far as it was read.
+  package private(set) var header = GitBundle.Header(prerequisites: [], references: [])
   private var expected = Line.signature
   private var line: [UInt8] = []
   private var headerSize = 0

@@ -77,7 +77,7 @@ struct Admission {
       }
     }
     guard log.tip != old.tip || log.lost != old.lost else { return }
-    try admit(log.commits.filter { old.state(at: $0) == nil })
+    try Admission.admit(log.commits.filter { old.state(at: $0) == nil }, from: quarantine)
     // First what lost, so that it is never without a branch.
     for fork in log.lost.subtracting(old.lost) {
       let branch = "\(Vault.lost)\(fork.hex)"
@@ -122,7 +122,7 @@ struct Admission {
     let known = Set(tips.values).union(try vault.countingTips())
     let commits = try Divergence.commits(reachedBy: [tip], butNotBy: known, in: graph)
     try verify(commits)
-    try admit(commits.map(\.name))
+    try Admission.admit(commits.map(\.name), from: quarantine)
     if isFork, node == vault.identity.node { return try vault.healOwnFork(with: tip) }
     return try vault.repository.move(Vault.branch(of: node), from: current, to: tip, durable: false)
   }
@@ -146,7 +146,7 @@ struct Admission {
   }
 
   /// Moves commits, and what they bring, into the repository.
-  private func admit(_ commits: [ObjectName]) throws(VaultError) {
+  static func admit(_ commits: [ObjectName], from quarantine: Quarantine) throws(VaultError) {
     var names: [ObjectName] = []
     for name in commits {
       let commit = try quarantine.loadCommit(name)
