@@ -37,7 +37,7 @@ package struct ObjectChange: Sendable {
 ///
 /// The order is that of the clocks: every version comes before all that it builds on. Merge commits are no versions.
 package struct VersionHistory {
-  private let vault: Vault
+  let vault: Vault
   private let sealer: ObjectSealer
 
   package init(of vault: Vault) {

@@ -50,6 +50,11 @@ struct Presentation {
   /// The key under which an object that the file system knows is stored.
   func key(of object: ObjectID) -> ObjectKey { lost[object] ?? ObjectKey(object) }
 
+  /// What is shown elsewhere than at its own path: for each path its key, where it is shown, and the path itself; in no order.
+  var aside: [(key: ObjectKey, path: [UInt8], place: [UInt8])] {
+    truePaths.flatMap { object, paths in paths.map { (key(of: object), $0.key, $0.value) } }
+  }
+
   /// The paths under which a node is stored that the file system has at `node.paths`.
   func stored(_ node: StoredNode) -> StoredNode {
     guard let known = truePaths[node.object] else { return node }

@@ -9,17 +9,18 @@ import VirtualFS
 struct LocalFileSystem {
   let vault: Vault
   let fileSystem: VirtualFileSystem
+  private let backing: VaultBacking
   private let caller = Credentials(user: getuid(), group: getgid())
 
   init(_ name: VaultName, of keynode: Keynode) throws {
-    (vault, fileSystem) = try explained {
+    (vault, backing, fileSystem) = try explained {
       let vault = try keynode.openVault(name)
       let backing = try VaultBacking(vault)
       let fileSystem = VirtualFileSystem(
         backing: backing, options: FileSystemOptions.standard(), now: Clocks.now, monotonic: Clocks.monotonic,
         invalidate: { _ in })
       fileSystem.populate(try backing.nodes())
-      return (vault, fileSystem)
+      return (vault, backing, fileSystem)
     }
   }
 
@@ -155,6 +156,9 @@ struct LocalFileSystem {
       offset += Int64(count)
     }
   }
+
+  /// What is shown in `.conflicts/`.
+  func conflicts() throws -> [Conflict] { try backing.conflicts() }
 
   /// Waits until all is on disk.
   func finish() throws {
