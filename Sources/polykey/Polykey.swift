@@ -26,7 +26,7 @@ struct Polykey: ParsableCommand {
       Init.self, Recover.self, VaultCommand.self,
       MountVaults.self, Unmount.self, Status.self,
       ListSecrets.self, GetSecret.self, SetSecret.self, RemoveSecret.self, MoveSecret.self, MakeDirectory.self,
-      ListConflicts.self,
+      ListConflicts.self, WatchSecrets.self,
       LogVersions.self, ShowVersion.self, DiffVersions.self, RestoreVersion.self, Verify.self,
       ListMembers.self, Invite.self, Join.self, SetRole.self, RemoveMember.self, ListExposed.self, Rotate.self,
       Serve.self, Synchronize.self, ListPeers.self, PeerCommand.self, WriteBundle.self, ApplyBundle.self,

@@ -37,6 +37,15 @@ final class BackgroundProgram: Sendable {
   /// What it wrote so far.
   var output: String { (try? String(contentsOfFile: log, encoding: .utf8)) ?? "" }
   var processIdentifier: Int32 { process.withLock { $0.processIdentifier } }
+
+  /// Waits until it has ended; its exit status.
+  func waitForEnd() -> Int32 {
+    process.withLock {
+      $0.waitUntilExit()
+      return $0.terminationStatus
+    }
+  }
+
   private var isRunning: Bool { process.withLock { $0.isRunning } }
 }
 

@@ -8,7 +8,7 @@ import Testing
     "init", "recover", "vault create", "vault list", "vault rename", "vault remove", "mount", "unmount", "status", "ls",
     "get", "set", "rm", "mv", "mkdir", "log", "show", "diff", "restore", "verify", "key passphrase", "key export",
     "key show", "unlock", "lock", "signers", "members", "invite", "join", "role", "remove-member", "exposed", "rotate",
-    "serve", "sync", "peers", "peer add", "peer remove", "peer list", "bundle", "apply", "conflicts",
+    "serve", "sync", "peers", "peer add", "peer remove", "peer list", "bundle", "apply", "conflicts", "watch",
   ]
 
   @Test func `every command has help with an example, and the help names every command`() throws {

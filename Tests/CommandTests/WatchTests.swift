@@ -1,0 +1,129 @@
+import Foundation
+import TestSupport
+import Testing
+
+/// `polykey watch`: services hear of what changes, here or at a peer.
+@Suite("polykey watch") struct WatchTests {
+  private func watch(_ installation: Installation, _ arguments: String...) throws -> BackgroundProgram {
+    let program = try BackgroundProgram(
+      [Installation.program, "watch"] + arguments, environment: installation.environment
+    ) { true }
+    let count = arguments.prefix { !$0.hasPrefix("-") }.count
+    try eventually { program.output.split(separator: "\n").count { $0.hasPrefix("watching") } == count }
+    return program
+  }
+
+  /// What it said after it began.
+  private func lines(_ program: BackgroundProgram) -> [String] {
+    program.output.split(separator: "\n").filter { !$0.hasPrefix("watching") }.map(String.init)
+  }
+
+  @Test func `each change of what is watched is a line, and nothing else is`() throws {
+    let installation = try Installation()
+    try installation.polykey("set", "default:a", input: "1")
+    let program = try watch(installation, "default:a", "default:d", "default:later")
+    #expect(program.output.contains("watching default:d, which is not there yet"))
+    var expected: [String] = []
+    func expectLine(_ path: String, after arguments: String..., input: String = "") throws {
+      try Program.check(
+        [Installation.program] + arguments, input: [UInt8](input.utf8), environment: installation.environment)
+      expected.append("default:\(path)")
+      try eventually { lines(program) == expected }
+    }
+    try expectLine("a", after: "set", "default:a", input: "2")
+    try installation.polykey("set", "default:other", input: "2")
+    // Encrypted anew, but the same.
+    try installation.polykey("rotate", "default", "--re-encrypt")
+    try expectLine("a", after: "set", "default:a", input: "3")
+    try expectLine("d", after: "mkdir", "default:d")
+    try expectLine("d/x", after: "set", "default:d/x", input: "3")
+    try expectLine("later", after: "mv", "default:other", "default:later")
+    try expectLine("later", after: "rm", "default:later")
+    try expectLine("d/x", after: "rm", "default:d/x")
+  }
+
+  @Test func `a command has the address, never the value; its failure ends nothing`() throws {
+    let installation = try Installation()
+    let program = try watch(
+      installation, "default:", "--exec",
+      "env > \(installation.directory("env")); echo \"told $POLYKEY_CHANGED\"; exit 3")
+    for value in ["one-value", "two-value"] {
+      let before = lines(program).count
+      try installation.polykey("set", "default:db/password", input: value)
+      try eventually { lines(program).dropFirst(before).contains("polykey: the command ended with status 3") }
+      #expect(lines(program).dropFirst(before).first == "told default:db\(before == 0 ? "" : "/password")")
+    }
+    let environment = try String(contentsOfFile: installation.directory("env"), encoding: .utf8)
+    #expect(environment.contains("POLYKEY_CHANGED=default:db/password") && !environment.contains("-value"))
+    #expect(kill(program.processIdentifier, SIGTERM) == 0)
+    #expect(program.waitForEnd() == 0)
+  }
+
+  @Test func `wrong usage is told`() throws {
+    let installation = try Installation()
+    for arguments in [
+      ["watch"], ["watch", "default:a", "--signal", "HUP"], ["watch", "default:a", "--signal", "NONE", "1"],
+      ["watch", "default:a", "--signal", "HUP", "-1"], ["watch", "default:a", "--exec", "true", "--reload", "x"],
+    ] { try installation.expectRefusal(arguments, status: 64, saying: "polykey: ") }
+    try installation.expectRefusal(["watch", "none:a"], status: 3, saying: "no vault")
+  }
+
+  /// A service that reads its secret at the start and at each SIGHUP, and notes it.
+  private static let service = """
+    import os, signal, sys
+    secret, log = sys.argv[1:3]
+    def load(*_):
+        with open(secret) as file, open(log, "a") as seen: seen.write(file.read() + "\\n")
+    signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGHUP])
+    load()
+    while True:
+        signal.sigwait([signal.SIGHUP])
+        load()
+    """
+
+  @Test func `a service gets each of twenty rotations that a peer makes, by a signal`() throws {
+    let (first, second) = try Installation.pair()
+    try first.polykey("set", "default:tls/key", input: "0")
+    try first.carry(to: second)
+    let port = try freePort()
+    let server = try first.serve(at: port)
+    try second.polykey("peer", "add", "first", "127.0.0.1:\(port)")
+    try second.mount()
+    try eventually { try second.polykey("peers").text.contains("connected") }
+    let log = second.directory("seen")
+    func seen() -> [String] {
+      ((try? String(contentsOfFile: log, encoding: .utf8)) ?? "").split(separator: "\n").map(String.init)
+    }
+    let service = try BackgroundProgram(
+      ["python3", "-c", WatchTests.service, "\(second.vaultDirectory)/tls/key", log]) { seen() == ["0"] }
+    let file = try second.directory.write([UInt8]("\(service.processIdentifier)\n".utf8), to: "pid")
+    let program = try watch(second, "default:tls", "--signal", "HUP", file)
+    for rotation in 1...20 {
+      try first.polykey("set", "default:tls/key", input: "\(rotation)")
+      try eventually { seen().last == "\(rotation)" }
+    }
+    #expect(seen() == (0...20).map(String.init))
+    #expect(lines(program).isEmpty)
+    withExtendedLifetime((server, service)) {}
+  }
+
+  @Test func `without a mount a command gets each of twenty rotations that a peer makes`() throws {
+    let (first, second) = try Installation.pair()
+    let port = try freePort()
+    try second.polykey("peer", "add", "first", "127.0.0.1:\(port)")
+    let servers = [try first.serve(at: port), try second.serve(at: try freePort())]
+    let log = second.directory("seen")
+    func seen() -> [String] {
+      ((try? String(contentsOfFile: log, encoding: .utf8)) ?? "").split(separator: "\n").map(String.init)
+    }
+    let program = try watch(
+      second, "default:tls/key", "--exec", "\(Installation.program) get \"$POLYKEY_CHANGED\" >> \(log); echo >> \(log)")
+    for rotation in 1...20 {
+      try first.polykey("set", "default:tls/key", input: "\(rotation)")
+      try eventually { seen().last == "\(rotation)" }
+    }
+    #expect(seen() == (1...20).map(String.init))
+    #expect(lines(program).isEmpty)
+    withExtendedLifetime(servers) {}
+  }
+}
