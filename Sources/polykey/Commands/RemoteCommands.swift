@@ -1,0 +1,170 @@
+import ArgumentParser
+import GitStore
+import Vault
+
+/// `polykey remote`.
+struct RemoteCommand: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "remote", abstract: "Keep stock git repositories as replicas of a vault: they hold no keys.",
+    discussion: """
+      A path, HOST:PATH, or a file://, ssh:// or https:// URL of a git repository, as `git init --bare` makes one. It gets the vault's \
+      branches; what is taken from it is verified as from a peer.
+
+      Example: polykey remote add prod backup git@example.org:prod.git
+      """,
+    subcommands: [Add.self, ListRemotes.self, Remove.self, Sync.self])
+
+  struct Add: ParsableCommand {
+    static let configuration = CommandConfiguration(
+      abstract: "Name a git repository for a vault, or give it another address.",
+      discussion: "Example: polykey remote add prod backup /mnt/backup/prod.git")
+
+    @OptionGroup var identity: IdentityOptions
+    @Argument(help: "The vault.") var vault: String
+    @Argument(help: "What you call it.") var name: String
+    @Argument(help: "Its address.") var url: String
+
+    func run() throws {
+      try explained {
+        let keynode = try identity.keynode()
+        let vault = try keynode.openVault(try VaultName(vault))
+        guard !name.isEmpty, !name.contains(where: { $0.isWhitespace || $0 == "#" }) else {
+          throw Failure(.usage, "a remote's name has no spaces")
+        }
+        guard !url.contains(where: \.isNewline) else { throw Failure(.usage, "an address is one line") }
+        // A path is one from wherever the program is run later.
+        let isPath = url.hasPrefix("/") || !url.contains(":")
+        let address = isPath && !url.isEmpty ? try MountPoint.absolute(url) : url
+        do throws(GitError) {
+          _ = try RemoteRepository(at: address, from: vault.repository)
+        } catch {
+          throw Failure(.usage, error.sentence)
+        }
+        var known = KnownRemotes(at: keynode.paths)
+        try known.add(.init(vault: vault.id, name: name, address: address))
+      }
+    }
+  }
+
+  struct ListRemotes: ParsableCommand {
+    static let configuration = CommandConfiguration(
+      commandName: "list", abstract: "List a vault's remotes.", discussion: "Example: polykey remote list prod --json")
+
+    @OptionGroup var identity: IdentityOptions
+    @Argument(help: "The vault.") var vault: String
+    @Flag(help: "Print one JSON object a line.") var json = false
+
+    func run() throws {
+      try explained {
+        let keynode = try identity.keynode()
+        let vault = try keynode.openVault(try VaultName(vault))
+        for remote in KnownRemotes(at: keynode.paths).remotes(of: vault.id) {
+          Console.print(
+            json
+              ? JSON.object([("name", .string(remote.name)), ("url", .string(remote.address))])
+              : "\(remote.name)  \(remote.address)")
+        }
+      }
+    }
+  }
+
+  struct Remove: ParsableCommand {
+    static let configuration = CommandConfiguration(
+      abstract: "Forget a remote; the repository itself stays.",
+      discussion: "Example: polykey remote remove prod backup")
+
+    @OptionGroup var identity: IdentityOptions
+    @Argument(help: "The vault.") var vault: String
+    @Argument(help: "What you call it.") var name: String
+
+    func run() throws {
+      try explained {
+        let keynode = try identity.keynode()
+        let vault = try keynode.openVault(try VaultName(vault))
+        var known = KnownRemotes(at: keynode.paths)
+        guard try known.remove(name, of: vault.id) else { throw RemoteCommand.missing(vault) }
+      }
+    }
+  }
+
+  struct Sync: ParsableCommand {
+    static let configuration = CommandConfiguration(
+      abstract: "Exchange a vault with one of its remotes, or with all.",
+      discussion: """
+        Exits 6 if something was refused, here or there; 9 if a remote cannot be used.
+
+        Example: polykey remote sync prod backup --push
+        """)
+
+    @OptionGroup var identity: IdentityOptions
+    @Argument(help: "The vault.") var vault: String
+    @Argument(help: "What you call it; without a name all.") var name: String?
+    @Flag(help: "Only give.") var push = false
+    @Flag(help: "Only take.") var pull = false
+
+    func validate() throws {
+      if push, pull { throw ValidationError("Give --push or --pull, not both; without either it does both.") }
+    }
+
+    func run() throws {
+      try explained {
+        let keynode = try identity.keynode()
+        let vault = try keynode.openVault(try VaultName(vault))
+        let all = KnownRemotes(at: keynode.paths).remotes(of: vault.id)
+        let wanted = all.filter { name == nil || $0.name == name }
+        guard !wanted.isEmpty else { throw RemoteCommand.missing(vault) }
+        var failure: Failure?
+        for remote in wanted {
+          do {
+            try explained { try exchange(vault, with: remote) }
+          } catch let error as Failure {
+            if let failure { Console.complain(failure.sentence) }
+            failure = error
+          }
+        }
+        try vault.finish()
+        if let failure { throw failure }
+      }
+    }
+
+    private func exchange(_ vault: Vault, with known: KnownRemotes.Remote) throws {
+      let exchange = VaultExchange(vault)
+      do {
+        let remote: RemoteRepository
+        do throws(GitError) {
+          remote = try RemoteRepository(at: known.address, from: vault.repository)
+        } catch {
+          throw VaultError.repository(error)
+        }
+        var verdict: Verdict?
+        if !push {
+          verdict = try exchange.pull(from: remote)
+          _ = try vault.redoLostActs()
+        }
+        let outcomes = pull ? [:] : try exchange.push(to: remote, having: verdict)
+        try RemoteCommand.show(outcomes, known.name)
+        if let verdict { try VerdictReport.show(verdict, from: known.name) }
+      } catch VaultError.repository(.remote(let reason)) {
+        throw Failure(.peer, "\(known.name): \(GitError.remote(reason).sentence)")
+      }
+    }
+  }
+
+  private static func missing(_ vault: Vault) -> Failure {
+    Failure(.missing, "there is no such remote: see `polykey remote list \(vault.name.text)`")
+  }
+
+  /// Tells what became of our branches there.
+  private static func show(_ outcomes: [String: PushOutcome], _ name: String) throws {
+    let sent = outcomes.values.count { $0 == .updated }
+    if !outcomes.isEmpty { Console.tell("\(name): \(sent) \(sent == 1 ? "branch" : "branches") sent") }
+    for (branch, outcome) in outcomes.sorted(by: { $0.key < $1.key }) {
+      switch outcome {
+      case .updated, .upToDate: break
+      case .notFastForward:
+        throw Failure(.damaged, "\(name): it has a \(branch) that is not known here: take it first, without --push")
+      case .rejected(let reason): throw Failure(.peer, "\(name): refused \(branch): \(reason)")
+      }
+    }
+  }
+}
