@@ -122,7 +122,7 @@ package final class VaultBacking: Backing {
       return .outdated(changes)
     }
     let head = Head(commit: commit.object.name, tree: root, clock: commit.clock)
-    vault.noteOwnCommit(head, after: state.own)
+    vault.noteOwnCommit(head, on: state.head, after: state.own)
     state.head = head
     state.own = head.commit
     state.tree = draft.tree
@@ -256,9 +256,9 @@ extension VaultBacking {
   /// How many objects the index may lack before it is worth writing anew.
   private static let indexSlack = 64
 
-  /// Every object of the newest version, to fill a file system with; in no particular order. Call it once, before anything is committed.
+  /// Every object of the newest version, to fill a file system with.
   ///
-  /// An object that is damaged is still there, under the name that it had last: reading it fails.
+  /// They are in no particular order. Call it once, before anything is committed. An object that is damaged is still there, under the name that it had last: reading it fails.
   package func nodes() throws(VaultError) -> [StoredNode] {
     let tree = state.withLock { $0.tree }
     let index = ObjectIndex(of: vault)

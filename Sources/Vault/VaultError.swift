@@ -79,6 +79,10 @@ package enum CommitFlaw: Hashable, Sendable {
   case merge
   /// A membership commit changes what it may not.
   case members
+  /// It is told to be of another node than it is.
+  case author
+  /// A fork of the members' log, of whose author there are too many already.
+  case tooManyForks
 }
 
 extension CommitFlaw {
@@ -97,6 +101,8 @@ extension CommitFlaw {
     case .fork: "its author has gone on from an earlier version than we know: perhaps a backup was put back"
     case .merge: "it is not the merge of its parents"
     case .members: "it changes what a member may not change"
+    case .author: "it is not by the node that it is told to be by"
+    case .tooManyForks: "its author has left the common list of members too often"
     }
   }
 }

@@ -93,9 +93,15 @@ package final class Quarantine: ObjectSource {
   }
 
   /// Whether the object itself is in quarantine.
-  package func isReceived(_ name: ObjectName) -> Bool { kind(of: name) != nil }
+  package func isReceived(_ name: ObjectName) -> Bool { receivedKind(name) != nil }
 
-  private func kind(of name: ObjectName) -> ObjectKind? {
+  /// What an object is, in quarantine or in the repository; nil if it is in neither.
+  package func kind(_ name: ObjectName) throws(GitError) -> ObjectKind? {
+    if let kind = receivedKind(name) { return kind }
+    return try repository.kindAndSize(name)?.kind
+  }
+
+  private func receivedKind(_ name: ObjectName) -> ObjectKind? {
     state.withLock { $0.inMemory[name]?.kind ?? $0.onDisk[name] }
   }
 
@@ -162,7 +168,7 @@ package final class Quarantine: ObjectSource {
     var stack: [(name: ObjectName, targets: ArraySlice<ObjectName>)] = []
     func visit(_ name: ObjectName) throws(GitError) {
       guard wanted.contains(name), seen.insert(name).inserted else { return }
-      switch kind(of: name) {
+      switch receivedKind(name) {
       case nil: guard try repository.contains(name) else { throw .missing(name) }
       case .blob: order.append(name)
       case .tag: tags.append(name)

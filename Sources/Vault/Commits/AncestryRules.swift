@@ -16,11 +16,18 @@ struct AncestryRules<Source: ObjectSource> {
       try verifyMerge(commit)
     } else {
       _ = try CommitVerifier(log).verify(object, named: name)
-      var greatest: UInt64 = 0
-      for parent in commit.parents { greatest = max(greatest, try graph.commit(parent).clock) }
-      guard commit.clock == greatest + 1 else { throw .commitInvalid(name, .clock) }
+      try verifyClock(of: commit)
     }
     return commit
+  }
+
+  /// Verifies a clock against those of the parents: what walks rely on to tell what is behind a commit.
+  func verifyClock(of commit: GraphCommit) throws(VaultError) {
+    var greatest: UInt64 = 0
+    for parent in commit.parents { greatest = max(greatest, try graph.commit(parent).clock) }
+    guard greatest < .max, commit.clock == (commit.isMerge ? greatest : greatest + 1) else {
+      throw .commitInvalid(commit.name, .clock)
+    }
   }
 
   /// A merge is verified by making it again.

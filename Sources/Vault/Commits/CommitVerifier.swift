@@ -24,11 +24,16 @@ struct CommitVerifier {
     return message
   }
 
-  /// Checks that `node` signed the commit.
+  /// Checks that `node` signed the commit, and stands in it as author and committer: stock tools show no other.
   static func verifySignature(of commit: CommitObject, named name: ObjectName, by node: NodeID) throws(VaultError) {
     guard let signature = commit.signature else { throw .commitInvalid(name, .signatureMissing) }
     guard Identity.verify(signature, of: commit.signedPayload, namespace: SignedCommit.namespace, by: node) else {
       throw .commitInvalid(name, .signatureWrong)
+    }
+    let person = Person(
+      name: node.short, address: SignedCommit.principal(of: node), seconds: commit.author.seconds)
+    guard commit.author == person, commit.committer == person, commit.otherHeaders.isEmpty else {
+      throw .commitInvalid(name, .author)
     }
   }
 }

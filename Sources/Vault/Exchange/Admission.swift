@@ -32,8 +32,11 @@ struct Admission {
   mutating func judge(_ tips: [String: ObjectName]) throws(VaultError) {
     try vault.refreshMembers()
     try judgeMembers(tips)
-    for (branch, tip) in tips.sorted(by: { $0.key < $1.key }) {
-      guard let node = BranchName.node(branch) else { continue }
+    for (branch, tip) in tips.sorted(by: { $0.key < $1.key }) where !Admission.isOfMembers(branch) {
+      guard let node = BranchName.node(branch) else {
+        verdict.refused[branch] = "a vault has no such branch"
+        continue
+      }
       do throws(VaultError) {
         if try judge(tip, of: node) { verdict.moved[branch] = tip }
       } catch {
@@ -62,22 +65,34 @@ struct Admission {
 
   // MARK: members
 
+  private static func isOfMembers(_ branch: String) -> Bool {
+    branch == BranchName.members || branch.hasPrefix(BranchName.lost)
+  }
+
   private mutating func judgeMembers(_ tips: [String: ObjectName]) throws(VaultError) {
     let old = vault.log
     var log = old
-    for (branch, tip) in tips.sorted(by: { $0.key < $1.key })
-    where branch == BranchName.members || branch.hasPrefix(BranchName.lost) {
+    var objects: [ObjectName] = []
+    for (branch, tip) in tips.sorted(by: { $0.key < $1.key }) where Admission.isOfMembers(branch) {
       guard log.state(at: tip) == nil else { continue }
       do throws(VaultError) {
-        guard log.lost.count < Admission.forkLimit else { throw .commitInvalid(tip, .parents) }
-        try log.take(tip, in: quarantine)
+        var taken = log
+        try taken.take(tip, in: quarantine)
+        // What wins is always taken: it is what everybody goes on from.
+        if taken.tip == log.tip, taken.lostCounts.values.contains(where: { $0 > MembershipLog.lostLimit }) {
+          throw .commitInvalid(tip, .tooManyForks)
+        }
+        for commit in taken.commits where log.state(at: commit) == nil {
+          objects += try quarantine.objects(broughtBy: commit)
+        }
+        log = taken
         verdict.moved[branch] = tip
       } catch {
         try refuse(branch, error)
       }
     }
     guard log.tip != old.tip || log.lost != old.lost else { return }
-    try Admission.admit(log.commits.filter { old.state(at: $0) == nil }, from: quarantine)
+    try Admission.admit(objects, from: quarantine)
     // First what lost, so that it is never without a branch.
     for fork in log.lost.subtracting(old.lost) {
       let branch = "\(Vault.lost)\(fork.hex)"
@@ -93,9 +108,6 @@ struct Admission {
     try vault.refreshMembers(force: true)
   }
 
-  /// Forks of a members' log that are kept, at most.
-  private static let forkLimit = 1000
-
   // MARK: data
 
   /// Judges a node's branch; returns whether it moved.
@@ -109,6 +121,13 @@ struct Admission {
       guard let frontier, frontier == tip else { throw .commitInvalid(tip, .notAMember) }
     }
     let graph = graph
+    // Else whoever is in the vault could write on another's branch, and keep its own node from going on there.
+    guard try graph.commit(tip).node == node else { throw .commitInvalid(tip, .author) }
+    let known = Set(tips.values).union(try vault.countingTips())
+    let commits = try Divergence.commits(reachedBy: [tip], butNotBy: known, in: graph)
+    let rules = AncestryRules(graph: graph, log: vault.log)
+    // First of all, as all else is told by walks in the order of clocks.
+    for commit in commits { try rules.verifyClock(of: commit) }
     var isFork = false
     if let current, try vault.repository.has(current) {
       let walk = try Divergence(of: [tip, current], in: graph)
@@ -119,44 +138,31 @@ struct Admission {
     if isFork, node != vault.identity.node, vault.membership.standing(of: node) == .writes {
       throw .commitInvalid(tip, .fork)
     }
-    let known = Set(tips.values).union(try vault.countingTips())
-    let commits = try Divergence.commits(reachedBy: [tip], butNotBy: known, in: graph)
-    try verify(commits)
-    try Admission.admit(commits.map(\.name), from: quarantine)
+    try Admission.admit(try verify(commits, by: rules), from: quarantine)
     if isFork, node == vault.identity.node { return try vault.healOwnFork(with: tip) }
     return try vault.repository.move(Vault.branch(of: node), from: current, to: tip, durable: false)
   }
 
-  /// Verifies commits, oldest first, with all that they bring.
-  private func verify(_ commits: [GraphCommit]) throws(VaultError) {
-    let rules = AncestryRules(graph: graph, log: vault.log)
+  /// Verifies commits, oldest first; returns the names of all that they bring.
+  private func verify(
+    _ commits: [GraphCommit], by rules: AncestryRules<Quarantine>
+  ) throws(VaultError) -> [ObjectName] {
+    var objects: [ObjectName] = []
     var trees: [ObjectName: DataTree] = [:]
     for commit in commits {
       try rules.verify(commit.name)
-      var parents: [ObjectName] = []
-      for parent in commit.parents { parents.append(try graph.commit(parent).tree) }
       trees[commit.name] = try graph.tree(commit, sharing: commit.parents.first.flatMap { trees[$0] })
-      for item in try IntroducedObjects(in: commit.tree, since: parents, from: quarantine).objects
-      where item.kind == .blob {
-        guard try quarantine.has(item.name) else { throw .repository(.missing(item.name)) }
-      }
+      objects += try quarantine.objects(broughtBy: commit.name)
       // Only parents of what comes next are looked at again, and these are mostly the last.
       if trees.count > 64 { trees = [commit.name: trees[commit.name] ?? DataTree()] }
     }
+    return objects
   }
 
-  /// Moves commits, and what they bring, into the repository.
-  static func admit(_ commits: [ObjectName], from quarantine: Quarantine) throws(VaultError) {
-    var names: [ObjectName] = []
-    for name in commits {
-      let commit = try quarantine.loadCommit(name)
-      var parents: [ObjectName] = []
-      for parent in commit.parents { parents.append(try quarantine.loadCommit(parent).tree) }
-      names += try IntroducedObjects(in: commit.tree, since: parents, from: quarantine).objects.map(\.name)
-      names.append(name)
-    }
+  /// Moves what verified commits bring, and nothing else that was received, into the repository.
+  static func admit(_ objects: [ObjectName], from quarantine: Quarantine) throws(VaultError) {
     do {
-      try quarantine.admit(names.filter { quarantine.isReceived($0) })
+      try quarantine.admit(objects.filter { quarantine.isReceived($0) })
     } catch {
       throw .repository(error)
     }
@@ -178,5 +184,25 @@ extension Quarantine: ObjectSource {
     } catch {
       throw .repository(error)
     }
+  }
+
+  /// The names of the objects that a commit brings, beside those of its parents, itself last.
+  ///
+  /// Throws ``VaultError/repository(_:)`` for one that is missing, ``VaultError/commitInvalid(_:_:)`` if something else than a blob is in a file's place.
+  func objects(broughtBy name: ObjectName) throws(VaultError) -> [ObjectName] {
+    let commit = try loadCommit(name)
+    var parents: [ObjectName] = []
+    for parent in commit.parents { parents.append(try loadCommit(parent).tree) }
+    var names: [ObjectName] = []
+    for item in try IntroducedObjects(in: commit.tree, since: parents, from: self).objects {
+      if item.kind == .blob {
+        let kind: ObjectKind?
+        do { kind = try self.kind(item.name) } catch { throw .repository(error) }
+        guard let kind else { throw .repository(.missing(item.name)) }
+        guard kind == .blob else { throw .commitInvalid(name, .tree) }
+      }
+      names.append(item.name)
+    }
+    return names + [name]
   }
 }

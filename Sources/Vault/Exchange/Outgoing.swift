@@ -19,7 +19,7 @@ struct Outgoing {
   /// Objects of one pack, at which the next one is begun.
   private static let packSize = 2000
 
-  /// - Parameter have: The other's branches, of commits that we may not have too: it is ahead then.
+  /// What a repository with the branches `have` lacks, of commits that we may not have too: it is ahead then.
   init(of vault: Vault, tips: [String: ObjectName], to have: [String: ObjectName]) throws(VaultError) {
     self.vault = vault
     self.tips = tips

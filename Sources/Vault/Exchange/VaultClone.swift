@@ -118,8 +118,10 @@ package final class FirstUpdate {
       throw .repository(error)
     }
     let log = try MembershipLog(endingAt: tip, in: quarantine)
+    var objects: [ObjectName] = []
+    for commit in log.commits { objects += try quarantine.objects(broughtBy: commit) }
     do {
-      try quarantine.admit(quarantine.names)
+      try quarantine.admit(objects)
     } catch {
       throw .repository(error)
     }

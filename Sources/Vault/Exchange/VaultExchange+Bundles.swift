@@ -127,7 +127,9 @@ package final class BundleClone {
     guard let tip = BranchName.tips(of: reader.header)[BranchName.members] else { throw .notAVault }
     let log = try MembershipLog(endingAt: tip, in: quarantine)
     guard log.current.members[keynode.identity.node] != nil else { throw .notAMember }
-    try Admission.admit(log.commits, from: quarantine)
+    var objects: [ObjectName] = []
+    for commit in log.commits { objects += try quarantine.objects(broughtBy: commit) }
+    try Admission.admit(objects, from: quarantine)
     guard try repository.move(Membership.branch, from: nil, to: log.tip, durable: true) else { throw .vaultExists }
     try repository.pointSymbolically(Vault.main, to: Vault.branch(of: keynode.identity.node))
   }

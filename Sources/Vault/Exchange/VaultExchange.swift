@@ -29,8 +29,8 @@ package final class VaultExchange: Sendable {
     for (node, tip) in try vault.nodeTips() where membership.standing(of: node) == .writes {
       tips[BranchName.of(node)] = tip
     }
-    for (node, frontier) in membership.removed {
-      if let tip = frontier.tip, try vault.repository.has(tip) { tips[BranchName.of(node)] = tip }
+    for node in membership.removed.keys {
+      if let tip = try vault.frontier(of: node, in: membership) { tips[BranchName.of(node)] = tip }
     }
     return tips
   }

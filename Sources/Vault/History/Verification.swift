@@ -58,6 +58,7 @@ private struct Verification {
   mutating func run() throws(VaultError) -> VerificationSummary {
     try verifyMembers()
     try verify(from: try vault.countingTips())
+    try verifyBranches()
     for (key, faults) in pending.sorted(by: { $0.key < $1.key }) { tell(faults, of: key, path: nil) }
     return summary
   }
@@ -69,6 +70,21 @@ private struct Verification {
   private func tell(_ faults: [(commit: ObjectName, reason: VaultError)], of key: ObjectKey, path: [UInt8]?) {
     for (commit, reason) in faults {
       report(Finding(subject: .secret(key.id, path: path), commit: commit, reason: reason))
+    }
+  }
+
+  /// Finds branches of members that end in what another made.
+  private mutating func verifyBranches() throws(VaultError) {
+    let membership = vault.membership
+    for (node, tip) in try vault.nodeTips().sorted(by: { $0.key < $1.key })
+    where membership.standing(of: node) == .writes {
+      do throws(VaultError) {
+        let author = try vault.graph.commit(tip).node
+        // What is no commit of the vault at all is found with the others.
+        if author != node { tell(.commitInvalid(tip, .author), of: tip) }
+      } catch {
+        guard error.isDamage || error.isFlaw else { throw error }
+      }
     }
   }
 

@@ -8,7 +8,8 @@ internal import SecretMemory
 /// New objects are sealed under the newest. Headers for them are prepared ahead, off the writers' way: a header does not depend on what it heads.
 final class EpochKeys: Sendable {
   private let identities: [X25519Identity]
-  private let prepared: HeaderPool
+  /// Nil if the newest epoch's key is none of them: what this node writes under an older one, others may read who must not.
+  private let prepared: HeaderPool?
   private let refilling = DispatchQueue(label: "polykey.headers", qos: .utility)
 
   /// Headers kept ready: a burst of writes that is longer pays for its own.
@@ -17,20 +18,26 @@ final class EpochKeys: Sendable {
   /// Opens the keys that are encrypted to `identity`, the newest first, then those of forks that lost; nil if none is.
   init?(of log: MembershipLog, in source: some ObjectSource, identity: Identity) throws(VaultError) {
     var identities: [X25519Identity] = []
+    var newest: X25519Identity?
     var seen: Set<ObjectName> = []
     let files = KeyFiles(identity: identity)
     for state in [log.current] + log.lostStates {
-      for (_, blob) in state.keys.sorted(by: { $0.key > $1.key }) where seen.insert(blob).inserted {
-        identities += try files.identities(blob, in: source) ?? []
+      for (epoch, blob) in state.keys.sorted(by: { $0.key > $1.key }) where seen.insert(blob).inserted {
+        let keys = try files.identities(blob, in: source) ?? []
+        if epoch == state.epoch, state.commit == log.tip { newest = keys.first }
+        identities += keys
       }
     }
-    guard let newest = identities.first else { return nil }
+    guard !identities.isEmpty else { return nil }
     self.identities = identities
-    prepared = HeaderPool(for: newest.recipient, capacity: EpochKeys.stock)
+    prepared = newest.map { HeaderPool(for: $0.recipient, capacity: EpochKeys.stock) }
   }
 
   /// An age file of the pieces one after the other.
+  ///
+  /// Throws ``VaultError/roleForbids`` if this node was not given the newest epoch's key.
   func encrypt(_ pieces: [PlainBytes]) throws(VaultError) -> [UInt8] {
+    guard let prepared else { throw .roleForbids }
     do {
       let header = try prepared.take()
       refill()
@@ -58,8 +65,8 @@ final class EpochKeys: Sendable {
   func prepareAhead() { refill() }
 
   private func refill() {
-    guard prepared.count < EpochKeys.stock / 2 else { return }
+    guard let prepared, prepared.count < EpochKeys.stock / 2 else { return }
     // A header that cannot be made here is made, or fails, in the next write.
-    refilling.async { [prepared] in try? prepared.refill() }
+    refilling.async { try? prepared.refill() }
   }
 }

@@ -51,6 +51,9 @@ struct KeyFiles {
     }
   }
 
+  /// Whether files can be encrypted to it.
+  static func isRecipient(_ text: String) -> Bool { (try? X25519Recipient(text)) != nil }
+
   /// A new epoch's key, as the text of an identity file, with `others`: keys of forks that lost, which some objects are under.
   static func newKey(with others: [X25519Identity] = []) throws(VaultError) -> WipedBuffer {
     do {

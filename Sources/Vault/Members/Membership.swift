@@ -20,7 +20,9 @@ package struct Member: Hashable, Sendable {
     self.since = since
   }
 
-  /// Reads a member's file; nil if it is none. Lines that are not known are ignored.
+  /// Reads a member's file; nil if it is none.
+  ///
+  /// Lines that are not known are ignored.
   init?(_ text: String) {
     let fields = Fields(text)
     guard fields.title == "polykey member", let role = fields["role"].flatMap({ Role(rawValue: String($0)) }),

@@ -32,6 +32,7 @@ struct MembershipDraft {
   ) throws(VaultError) {
     guard state.members[node] == nil else { return try setRole(of: node, to: role) }
     guard state.members.count < Membership.limit else { throw .tooManyMembers }
+    guard KeyFiles.isRecipient(recipient) else { throw .recipientMalformed }
     state.members[node] = Member(role: role, recipient: recipient, since: history ? 1 : state.epoch + 1)
     state.removed[node] = role.mayWrite ? nil : state.removed[node]
     if let person { people.persons[node] = person }
@@ -45,7 +46,7 @@ struct MembershipDraft {
     let old = member.role
     member.role = role
     state.members[node] = member
-    if old.mayWrite, !role.mayWrite { try setFrontier(of: node) }
+    if old.mayWrite, !role.mayWrite { try setFrontier(of: node, wrote: true) }
     if role.mayWrite { state.removed[node] = nil }
     if old.mayRead, !role.mayRead { try beginEpoch() }
     if !old.mayRead, role.mayRead { try giveKeys(to: node) }
@@ -58,7 +59,7 @@ struct MembershipDraft {
     guard node != vault.identity.node else { throw .roleForbids }
     state.members[node] = nil
     people.persons[node]?.addresses = []
-    try setFrontier(of: node)
+    try setFrontier(of: node, wrote: member.role.mayWrite)
     if member.role.mayRead { try beginEpoch() }
     try keepAnOwner()
   }
@@ -81,10 +82,10 @@ struct MembershipDraft {
     guard state.members.values.contains(where: { $0.role == .owner }) else { throw .lastOwner }
   }
 
-  /// Notes what counts of a node from now on: what was accepted from it so far.
-  private mutating func setFrontier(of node: NodeID) throws(VaultError) {
-    let view = try vault.headCommit()
-    state.removed[node] = Frontier(tip: try vault.nodeTips()[node] ?? state.removed[node]?.tip, view: view)
+  /// Notes what counts of a node from now on: what was accepted from it so far; of one that could not write, what counted before.
+  private mutating func setFrontier(of node: NodeID, wrote: Bool) throws(VaultError) {
+    let tip = wrote ? try vault.nodeTips()[node] : state.removed[node]?.tip
+    state.removed[node] = Frontier(tip: tip, view: try vault.headCommit())
   }
 
   /// Encrypts the keys of all epochs that a member is entitled to, and this owner holds, to it too.

@@ -31,18 +31,19 @@ struct MembershipLog: Sendable {
     try learn(tip, in: source)
   }
 
-  /// Takes up the log that ends at `other`, verified: the better of the two is the log from now on, and the other one is lost.
+  /// Takes up the log that ends at `other`, verified: the best of all that is known is the log from now on, and the others are lost.
   ///
-  /// Throws ``VaultError/commitInvalid(_:_:)``, and what the source throws.
+  /// Throws ``VaultError/commitInvalid(_:_:)``, and what the source throws; nothing is taken up then.
   mutating func take(_ other: ObjectName, in source: some ObjectSource) throws(VaultError) {
-    try learn(other, in: source)
-    let (winner, loser) = precedes(tip, other) ? (tip, other) : (other, tip)
-    tip = winner
-    if !isAncestor(loser, of: winner) { lost.insert(loser) }
+    var log = self
+    try log.learn(other, in: source)
+    let ends = log.lost.union([tip, other])
+    log.tip = log.lost.isEmpty && log.isAncestor(tip, of: other) ? other : log.best
     // Of a fork only the end need be kept.
-    lost = lost.filter { fork in
-      !isAncestor(fork, of: tip) && !lost.contains { $0 != fork && isAncestor(fork, of: $0) }
+    log.lost = ends.filter { end in
+      !log.isAncestor(end, of: log.tip) && !ends.contains { $0 != end && log.isAncestor(end, of: $0) }
     }
+    self = log
   }
 
   /// Reads and verifies a commit and what is before it.
@@ -136,13 +137,22 @@ extension MembershipLog {
     guard new.members.values.contains(where: { $0.role == .owner }) else { throw flaw }
     guard old.keys.keys.allSatisfy({ new.keys[$0] != nil }) else { throw flaw }
     for (node, member) in old.members {
-      let role = new.members[node]?.role
-      if member.role.mayWrite, role?.mayWrite != true, new.removed[node] == nil { throw flaw }
+      let changed = new.members[node]
+      if changed == nil || member.role.mayWrite, changed?.role.mayWrite != true, new.removed[node] == nil { throw flaw }
       // Whoever may read no more must not hold the key of what is written afterwards.
-      if member.role.mayRead, role?.mayRead != true, new.epoch == old.epoch { throw flaw }
+      if member.role.mayRead, changed?.role.mayRead != true, new.epoch == old.epoch { throw flaw }
+      guard let changed else { continue }
+      // Nobody else can be put in a member's place, and what it was given it keeps.
+      guard changed.recipient == member.recipient else { throw flaw }
+      if member.role.mayRead, changed.role.mayRead, changed.since > member.since { throw flaw }
     }
-    for (node, _) in old.removed where new.members[node]?.role.mayWrite != true {
-      guard new.removed[node] != nil else { throw flaw }
+    // What came too late stays so, whoever is asked next.
+    for (node, frontier) in old.removed where new.members[node]?.role.mayWrite != true {
+      guard let kept = new.removed[node], kept.tip == frontier.tip else { throw flaw }
+    }
+    for (node, member) in new.members where old.members[node] == nil {
+      // With it no key could be made for anybody any more.
+      guard KeyFiles.isRecipient(member.recipient) else { throw flaw }
     }
     for node in new.removed.keys where new.members[node]?.role.mayWrite == true { throw flaw }
     for (_, member) in new.members where member.since > new.epoch { throw flaw }
@@ -162,26 +172,42 @@ extension MembershipLog {
     return false
   }
 
-  /// Whether the log that ends at `a` wins against the one that ends at `b`; the same on every node, in whatever order they came.
+  /// The end of the log: the same on every node that knows the same commits, in whatever order they came.
   ///
-  /// One that contains the other wins. Of a fork that side wins which the most senior owner signed a commit of; else whose first commit has the
-  /// more senior author, then the lower name. So nobody can undo what a more senior owner did, nor their own removal by one.
-  func precedes(_ a: ObjectName, _ b: ObjectName) -> Bool {
-    if isAncestor(b, of: a) { return true }
-    if isAncestor(a, of: b) { return false }
-    let (chainA, chainB) = (chain(from: a), chain(from: b))
-    let common = Set(chainA)
-    guard let forkB = chainB.firstIndex(where: { common.contains($0) }),
-      let forkA = chainA.firstIndex(of: chainB[forkB]), forkA > 0, forkB > 0,
-      let ranks = entries[chainB[forkB]]?.state.seniority
-    else { return a < b }
+  /// From the genesis on, at each fork that side wins of which the most senior owner signed a commit; else whose first commit has the more senior
+  /// author, then the lower name; seniority is that before the fork. So nobody can undo what a more senior owner did, nor their own removal by one.
+  private var best: ObjectName {
+    var next: [ObjectName?: [ObjectName]] = [:]
+    for (name, entry) in entries { next[entry.parent, default: []].append(name) }
+    var ranks: [NodeID: Int] = [:]
     func rank(_ name: ObjectName) -> Int { entries[name].flatMap { ranks[$0.message.node] } ?? .max }
-    func weight(_ side: ArraySlice<ObjectName>) -> (Int, Int, ObjectName) {
-      let first = side[side.endIndex - 1]
-      return (side.map(rank).min() ?? .max, rank(first), first)
+    func weight(_ first: ObjectName) -> (Int, Int, ObjectName) {
+      var senior = Int.max
+      var side = [first]
+      while let name = side.popLast() {
+        senior = min(senior, rank(name))
+        side += next[name] ?? []
+      }
+      return (senior, rank(first), first)
     }
-    return weight(chainA[..<forkA]) < weight(chainB[..<forkB])
+    var end: ObjectName?
+    while let sides = next[end], let first = sides.first {
+      end = sides.count == 1 ? first : sides.min { weight($0) < weight($1) }
+      ranks = end.flatMap { entries[$0]?.state.seniority } ?? [:]
+    }
+    return end ?? tip
   }
+
+  /// How many commits of each node are known that are not in the log.
+  var lostCounts: [NodeID: Int] {
+    let kept = Set(chain(from: tip))
+    var counts: [NodeID: Int] = [:]
+    for (name, entry) in entries where !kept.contains(name) { counts[entry.message.node, default: 0] += 1 }
+    return counts
+  }
+
+  /// Lost commits of one node that are kept, at most: so many as nobody makes by acting at the same time as others.
+  static let lostLimit = 100
 
   /// One commit of a fork that lost.
   struct LostStep {
@@ -193,7 +219,9 @@ extension MembershipLog {
   /// What `node` did in forks that lost and has not done again yet, oldest first.
   func lostSteps(of node: NodeID) -> [LostStep] {
     var done: Set<ObjectName> = []
-    for name in chain(from: tip) { done.formUnion(entries[name]?.message.again ?? []) }
+    for name in chain(from: tip) where entries[name]?.message.node == node {
+      done.formUnion(entries[name]?.message.again ?? [])
+    }
     var steps: [LostStep] = []
     for fork in lost.sorted() {
       for name in chain(from: fork) {

@@ -28,7 +28,7 @@ extension Vault {
       let commit = try dataCommit(tree: root, after: head)
       try repository.add(trees + [Vault.readme, commit.object], durable: false)
       if try advance(from: own, to: commit.object.name) {
-        noteOwnCommit(Head(commit: commit.object.name, tree: root, clock: commit.clock), after: own)
+        noteOwnCommit(Head(commit: commit.object.name, tree: root, clock: commit.clock), on: head, after: own)
         return
       }
     }

@@ -36,14 +36,29 @@ extension Vault {
   }
 
   /// The commits that the view is made of: what those who write have written, and what those who may no more wrote in time.
-  func countingTips() throws(VaultError) -> Set<ObjectName> {
+  func countingTips() throws(VaultError) -> Set<ObjectName> { Set(try countingBranches().values) }
+
+  /// The same, by nodes.
+  private func countingBranches() throws(VaultError) -> [NodeID: ObjectName] {
     let membership = membership
-    var counting: Set<ObjectName> = []
-    for (node, tip) in try nodeTips() where membership.standing(of: node) == .writes { counting.insert(tip) }
-    for frontier in membership.removed.values {
-      if let tip = frontier.tip, try repository.has(tip) { counting.insert(tip) }
-    }
+    var counting = try nodeTips().filter { membership.standing(of: $0.key) == .writes }
+    for node in membership.removed.keys { counting[node] = try frontier(of: node, in: membership) }
     return counting
+  }
+
+  /// The last commit that counts of a node that may write no more; nil if none does, or it is not here yet.
+  ///
+  /// Where an owner wrote something else there than a commit of that node, none does.
+  func frontier(of node: NodeID, in membership: Membership) throws(VaultError) -> ObjectName? {
+    guard let tip = membership.removed[node]?.tip, try repository.has(tip) else { return nil }
+    do throws(VaultError) {
+      return try graph.commit(tip).node == node ? tip : nil
+    } catch {
+      switch error {
+      case .commitInvalid, .repository(.wrongKind), .repository(.malformed): return nil
+      default: throw error
+      }
+    }
   }
 
   /// What the vault shows now; nil if nothing was ever written.
@@ -51,10 +66,15 @@ extension Vault {
   /// The heads are verified, each alone (not their ancestors); where there are several they are merged, and the merge is stored.
   func view() throws(VaultError) -> Head? {
     try refreshMembers()
-    let tips = try countingTips()
+    let branches = try countingBranches()
+    let tips = Set(branches.values)
     if let known = viewCache.withLock({ $0 }), known.tips == tips { return known.view }
     let heads = try Divergence.heads(of: tips, in: graph)
-    for head in heads { try verify(head) }
+    let verifier = CommitVerifier(log)
+    for head in heads {
+      let message = try verifier.verify(try repository.loadCommit(head.name), named: head.name)
+      guard branches[message.node] == head.name else { throw .commitInvalid(head.name, .author) }
+    }
     guard let first = heads.first else { return nil }
     var view = Head(first)
     if heads.count > 1 {
@@ -66,18 +86,20 @@ extension Vault {
     return view
   }
 
-  /// Tells the cache of a commit that this node made on top of the view, and thus of all that counts.
-  func noteOwnCommit(_ head: Head, after old: ObjectName?) {
+  /// Tells the cache of a commit that this node made on top of `base`; if that was the view, the commit is the new one.
+  ///
+  /// Else somebody's commit came in between, and the view has to be made of both.
+  func noteOwnCommit(_ head: Head, on base: Head?, after old: ObjectName?) {
     viewCache.withLock { cached in
-      guard var tips = cached?.tips ?? (old == nil ? [] : nil) else { return }
+      guard cached?.view == base else {
+        cached = nil
+        return
+      }
+      var tips = cached?.tips ?? []
       if let old { tips.remove(old) }
       tips.insert(head.commit)
       cached = CachedView(tips: tips, view: head)
     }
-  }
-
-  private func verify(_ head: GraphCommit) throws(VaultError) {
-    _ = try CommitVerifier(log).verify(try repository.loadCommit(head.name), named: head.name)
   }
 
   /// The commit that this repository shows; nil if nothing was ever written.

@@ -183,7 +183,9 @@ extension DataTree {
       guard entry.mode == .directory else { throw .commitInvalid(commit, .tree) }
       if entry.name == DataTree.conflictsName {
         conflicts = [Subtree](repeating: Subtree(), count: 256)
-        for entry in try source.entries(ofTree: entry.object) {
+        let entries = try source.entries(ofTree: entry.object)
+        guard !entries.isEmpty else { throw .commitInvalid(commit, .tree) }
+        for entry in entries {
           guard let fan = DataTree.fan(of: entry) else { throw .commitInvalid(commit, .tree) }
           conflicts[fan] = try DataTree.subtree(
             entry.object, fan, isLost: true, of: commit, from: source, sharing: old?.conflicts)
@@ -212,6 +214,11 @@ extension DataTree {
     var subtree = Subtree(name: tree)
     for entry in try source.entries(ofTree: tree) {
       guard entry.mode == .file, let slot = Slot(fan: fan, name: entry.name, isLost: isLost) else {
+        throw .commitInvalid(commit, .tree)
+      }
+      // Each object before its parts, and these dense.
+      let last = subtree.entries.last?.slot
+      guard slot.position == 0 || last?.key == slot.key && last?.position == slot.position - 1 else {
         throw .commitInvalid(commit, .tree)
       }
       subtree.entries.append(Entry(slot: slot, blob: entry.object))
