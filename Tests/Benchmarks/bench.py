@@ -20,6 +20,7 @@ import time
 import growth
 import large
 import operations as ops
+import peers
 import profiling
 from measuring import interleave, median, percentile, table, title
 from systems import HERE, Bench, BenchError, Empty, Gocryptfs, Plain, Polykey
@@ -200,6 +201,7 @@ def measure(bench, quick):
     profiling.measure(bench, systems, quick)
     for system in systems:
         system.unmount()
+    peers.measure(bench, quick)
     judge(medians, rested, growth.measure(bench, quick))
 
 
