@@ -68,20 +68,25 @@ final class Session: Sendable {
     state.update { $0.hello = hello }
 
     var early: [Connection.Item] = []
+    var answer: JoinAnswer?
     if let join {
-      early = try ask(join)
+      (early, answer) = try ask(join)
     } else if !isKnown {
       connection.open(.join)
       guard case .frame(.join(let request)) = try connection.next() else { throw .violation(.unexpected) }
-      guard answer(request) else { throw .stranger }
+      guard self.answer(request) else { throw .stranger }
     }
     try service.register(self, hello)
+    // Not before: whoever asked would dial anew for what comes next.
+    if let answer { dial?.answered(.success(answer)) }
     if !hello.addresses.isEmpty { service.events.learned(node, hello.addresses) }
     return early
   }
 
   /// Asks to join; returns if that was granted, with what else came meanwhile: a peer of another vault announces that at once.
-  private func ask(_ request: JoinRequest) throws(PeerSyncError) -> [Connection.Item] {
+  private func ask(
+    _ request: JoinRequest
+  ) throws(PeerSyncError) -> (early: [Connection.Item], answer: JoinAnswer) {
     // In this order: the answer and the connection's end could both come before a later order would.
     connection.open(.answer)
     connection.send(.join(request))
@@ -90,8 +95,7 @@ final class Session: Sendable {
       let event = try connection.next()
       switch event {
       case .frame(.joined(let vault, let name)):
-        dial?.answered(.success(.joined(vault, name: name)))
-        return early
+        return (early, .joined(vault, name: name))
       case .frame(.refused(let refusal)):
         dial?.answered(.success(.refused(refusal)))
         throw .joinRefused(refusal)

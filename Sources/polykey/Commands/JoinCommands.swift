@@ -79,11 +79,23 @@ struct Invite: ParsableCommand {
       try vault.refreshMembers()
       if let new = vault.membership.members.keys.first(where: { !before.contains($0) }) {
         let peer = host.service.peers.first { $0.node == new && $0.state == .connected }
-        if let peer, peer.vaults.contains(where: { $0.vault == vault.id && $0.branchesWaiting == 0 }) { return }
+        if let peer, peer.vaults.contains(where: { $0.vault == vault.id && $0.branchesWaiting == 0 }) {
+          return waitForLeave(of: new, host)
+        }
       }
       usleep(50_000)
     }
     throw Failure(.peer, "nobody joined before the code expired: invite again")
+  }
+}
+
+extension Invite {
+  /// The new member has everything; it still asks whether that was all, and leaves by itself.
+  private func waitForLeave(of node: NodeID, _ host: PeerHost) {
+    let deadline = ContinuousClock.now + .seconds(2)
+    while host.service.peers.contains(where: { $0.node == node && $0.state == .connected }),
+      ContinuousClock.now < deadline
+    { usleep(10_000) }
   }
 }
 

@@ -3,8 +3,10 @@ import PeerSync
 
 /// The addresses of this machine that others may reach it by.
 enum LocalAddresses {
-  /// Where others find what listens at `address`: itself, or for all addresses each that an interface has.
+  /// Where others find what listens at `address`: itself, or for all addresses each that an interface has; nowhere before it has a port.
   static func reachable(_ address: PeerAddress) -> [PeerAddress] {
+    // Port 0 asks for any, and nobody can be told of it.
+    guard address.port != 0 else { return [] }
     guard address.host == "0.0.0.0" || address.host == "::" else { return [address] }
     let found = all.compactMap { try? PeerAddress(host: $0, port: address.port) }
     return found.isEmpty ? [address] : Array(found.prefix(PairingCode.addressLimit))
