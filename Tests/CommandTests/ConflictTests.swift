@@ -66,4 +66,21 @@ import Testing
     #expect(try second.shell("cat db/password").text == shown)
     #expect(try paths(second).isEmpty)
   }
+
+  @Test func `a reader lists conflicts and decides none, and a replica watches nothing`() throws {
+    let (first, second) = try conflict()
+    let (reader, replica) = (try Installation(vaults: []), try Installation(vaults: []))
+    try first.admit(reader, as: "reader", label: "reader")
+    try first.admit(replica, as: "replica", label: "replica")
+    for installation in [reader, replica] { try second.carry(to: installation) }
+    let path = try #require(try paths(reader).first)
+    #expect(try paths(reader) == paths(first))
+    try reader.expectRefusal(["conflicts", "default", "--take", path], status: 1, saying: "your role")
+    try replica.expectRefusal(["watch", "default:db"], status: 5, saying: "your role")
+    // It passes on what it cannot read.
+    try first.polykey("set", "default:new", input: "1")
+    try first.carry(to: replica)
+    try replica.carry(to: reader)
+    #expect(try reader.polykey("get", "default:new").text == "1")
+  }
 }

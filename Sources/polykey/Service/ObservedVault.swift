@@ -12,6 +12,8 @@ final class ObservedVault {
 
   init(_ name: VaultName, of keynode: Keynode, watcher: RepositoryWatcher) throws {
     vault = try keynode.openVault(name)
+    // A replica sees that something changed, but not what.
+    if vault.role?.mayRead == false { throw VaultError.roleForbids }
     // Before it is read, so that no change is missed.
     try watcher.watch(vault)
     backing = try VaultBacking(vault)

@@ -14,7 +14,7 @@ extension VFSError {
     case .invalidArgument: "that cannot be done"
     case .notPermitted: "not permitted"
     case .accessDenied: "permission denied"
-    case .readOnly: "mounted read-only"
+    case .readOnly: "read-only: mounted so, or your role in the vault allows no writing"
     case .noSpace: "no space left on the keynode's disk: earlier versions are intact"
     case .fileTooLarge: "larger than a vault's files may be"
     case .tooManyLinks: "too many links"
