@@ -12,6 +12,8 @@ package final class Vault: Sendable {
   package let identity: Identity
   /// The directory for what may be deleted at any time.
   let statePath: String
+  /// The one above, of all vaults.
+  let stateRoot: String
   /// Seconds since 1970, for the dates of commits.
   let now: @Sendable () -> Int64
   private let standing: Mutex<Standing>
@@ -51,6 +53,7 @@ package final class Vault: Sendable {
     for lost in try Vault.lostTips(in: repository) { try log.take(lost, in: repository) }
     standing = Mutex(try Vault.standing(log, of: identity, in: repository))
     id = log.vault
+    stateRoot = state
     statePath = "\(state)/\(log.vault.hex)"
   }
 
@@ -136,7 +139,7 @@ package final class Vault: Sendable {
 
   /// Puts all on the disk, and packs loose objects if no mount did so in time.
   package func finish() throws(VaultError) {
-    try repository.flush()
+    try flush()
     if try repository.hasManyLooseObjects() { try consolidate { false } }
   }
 
@@ -144,6 +147,7 @@ package final class Vault: Sendable {
   ///
   /// `shouldStop` is asked often, and ends it at its next step.
   package func consolidate(shouldStop: @escaping @Sendable () -> Bool) throws(VaultError) {
+    try flush()
     try repository.pack(shouldStop: shouldStop)
   }
 

@@ -287,7 +287,7 @@ extension VFSError {
     case .objectDamaged, .commitInvalid, .pathMissing, .versionMissing, .versionAmbiguous, .notAVault, .notAMember,
       .formatUnsupported, .phraseMalformed, .identityMalformed, .wrongPassphrase, .passphraseNeeded, .keynodeMissing,
       .keynodeExists, .vaultMissing, .vaultExists, .vaultMounted, .vaultNameInvalid, .recipientMalformed,
-      .memberMissing, .memberAmbiguous, .tooManyMembers, .lastOwner:
+      .memberMissing, .memberAmbiguous, .tooManyMembers, .lastOwner, .setBack:
       self.init(.corrupt)
     case .roleForbids: self.init(.readOnly)
     case .contended: self.init(.io)

@@ -75,7 +75,7 @@ package final class VaultExchange: Sendable {
     VaultExchange.flushing.asyncAfter(deadline: .now() + .milliseconds(500)) { [self] in
       isFlushing.store(false, ordering: .relaxed)
       // If it fails, unmounting or the next update tries again.
-      try? vault.repository.flush()
+      try? vault.flush()
     }
   }
 }

@@ -57,6 +57,12 @@ private struct Verification {
 
   mutating func run() throws(VaultError) -> VerificationSummary {
     try verifyMembers()
+    for setback in try vault.setbacks() {
+      switch setback {
+      case .exchanged: tell(.setBack, of: vault.log.tip)
+      case .members(let commit), .branch(_, at: let commit, clock: _): tell(.setBack, of: commit)
+      }
+    }
     try verify(from: try vault.countingTips())
     try verifyBranches()
     for (key, faults) in pending.sorted(by: { $0.key < $1.key }) { tell(faults, of: key, path: nil) }

@@ -10,14 +10,19 @@ package final class Keynode: Sendable {
   package let identity: Identity
   /// Seconds since 1970, for the dates of commits; nothing depends on it.
   private let now: @Sendable () -> Int64
+  private let onSetback: @Sendable (VaultName, [Setback]) -> Void
 
   /// A keynode whose identity is already open.
+  ///
+  /// `onSetback` is told of each vault that is opened and is not as far as it was, or another than it was.
   package init(
-    at paths: KeynodePaths, identity: Identity, now: @escaping @Sendable () -> Int64 = { Int64(Glibc.time(nil)) }
+    at paths: KeynodePaths, identity: Identity, now: @escaping @Sendable () -> Int64 = { Int64(Glibc.time(nil)) },
+    onSetback: @escaping @Sendable (VaultName, [Setback]) -> Void = { _, _ in }
   ) {
     self.paths = paths
     self.identity = identity
     self.now = now
+    self.onSetback = onSetback
   }
 
   /// Whether there is an identity at `paths`.
@@ -53,7 +58,7 @@ package final class Keynode: Sendable {
       try? Files.remove(draft)
       throw error
     }
-    return try openVault(name)
+    return try openNewVault(name)
   }
 
   /// Opens a vault.
@@ -62,7 +67,18 @@ package final class Keynode: Sendable {
   package func openVault(_ name: VaultName) throws(VaultError) -> Vault {
     let path = paths.repository(of: name)
     guard Files.exists(path) else { throw .vaultMissing }
-    return try Vault(at: path, name: name, identity: identity, state: paths.state, now: now)
+    let vault = try Vault(at: path, name: name, identity: identity, state: paths.state, now: now)
+    let setbacks = try vault.setbacks()
+    if !setbacks.isEmpty { onSetback(name, setbacks) }
+    // A keynode that cannot be written to is read all the same.
+    try? vault.noteFirstSight()
+    return vault
+  }
+
+  /// Opens a vault that was not under this name before.
+  func openNewVault(_ name: VaultName) throws(VaultError) -> Vault {
+    try? Vault.forget(named: name, state: paths.state)
+    return try openVault(name)
   }
 
   /// Gives a vault another local name; nothing inside it changes.
@@ -74,6 +90,7 @@ package final class Keynode: Sendable {
     let lock = try MountLock(repository: paths.repository(of: name))
     defer { lock.release() }
     try Files.rename(paths.repository(of: name), to: paths.repository(of: other))
+    try? Vault.rename(name, to: other, state: paths.state)
   }
 
   /// Deletes a vault with all its versions from this machine.
@@ -87,6 +104,7 @@ package final class Keynode: Sendable {
     let doomed = "\(paths.vaults)/.removed-\(name.text)"
     if Files.exists(doomed) { try Files.remove(doomed) }
     try Files.rename(path, to: doomed)
+    try? Vault.forget(named: name, state: paths.state)
     try Files.remove(doomed)
   }
 }

@@ -75,6 +75,11 @@ extension Failure {
       self.init(.damaged, "commit \(name.hex.prefix(12)) is not to be trusted (\(flaw.reason)): run `polykey verify`")
     case .objectDamaged(let name):
       self.init(.damaged, "object \(name.hex.prefix(12)) is damaged: run `polykey verify`, and take it from a backup")
+    case .setBack:
+      self.init(
+        .damaged,
+        "this machine has seen it, and the repository goes back behind it or is another vault's: an older copy was put there"
+      )
     case .unstorable:
       self.init(.failed, "names and extended attributes are longer than a vault can hold: make them shorter")
     case .versionMissing: self.init(.missing, "there is no such version: see `polykey log`")

@@ -21,7 +21,29 @@ struct IdentityOptions: ParsableArguments {
   /// Opens the keynode: the identity comes from a plain file, the kernel's keyring, or a passphrase, in this order.
   func keynode() throws -> Keynode {
     let paths = try IdentityOptions.paths()
-    return Keynode(at: paths, identity: try identity(at: paths))
+    return Keynode(
+      at: paths, identity: try identity(at: paths),
+      onSetback: { name, setbacks in Console.complain(IdentityOptions.sentence(name, setbacks, at: paths)) })
+  }
+
+  /// What is to be said of a repository that went back, or was exchanged.
+  private static func sentence(_ name: VaultName, _ setbacks: [Setback], at paths: KeynodePaths) -> String {
+    var missing: [String] = []
+    for setback in setbacks {
+      switch setback {
+      case .exchanged(let id):
+        return """
+          the repository of \(name.text) is another vault's than before, which was \(id.hex.prefix(8)): somebody exchanged it; \
+          if that was you, remove \(paths.state)/names/\(name.text)
+          """
+      case .members: missing.append("changes of members")
+      case .branch(let node, _, let clock): missing.append("what \(node.short) wrote up to version \(clock)")
+      }
+    }
+    return """
+      the repository of \(name.text) lacks what this machine has seen (\(missing.joined(separator: ", "))): \
+      an older copy was put in its place, so sync with a peer before you write
+      """
   }
 
   func identity(at paths: KeynodePaths) throws -> Identity {
