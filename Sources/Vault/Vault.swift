@@ -114,7 +114,8 @@ package final class Vault: Sendable {
   static let main = "refs/heads/main"
 
   /// The repository's commits as a graph.
-  var graph: CommitGraph<Repository> { CommitGraph(source: repository, vault: id) }
+  var graph: CommitGraph<Repository> { CommitGraph(source: repository, vault: id, cache: graphCache) }
+  private let graphCache = GraphCache()
 
   /// Makes and signs the data commit that follows `head`.
   ///

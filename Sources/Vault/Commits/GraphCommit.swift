@@ -1,4 +1,5 @@
 internal import GitStore
+internal import Synchronization
 
 /// A data or merge commit as the graph of versions has it.
 struct GraphCommit: Hashable, Comparable, Sendable {
@@ -44,19 +45,69 @@ struct GraphCommit: Hashable, Comparable, Sendable {
 struct CommitGraph<Source: ObjectSource>: Sendable {
   let source: Source
   let vault: VaultID
+  /// What was read lately: merges and walks look at the same commits and trees again and again.
+  let cache: GraphCache
+
+  init(source: Source, vault: VaultID, cache: GraphCache = GraphCache()) {
+    self.source = source
+    self.vault = vault
+    self.cache = cache
+  }
 
   /// Throws ``VaultError/commitInvalid(_:_:)`` for a commit that is none of the vault's, and what the source throws.
   func commit(_ name: ObjectName) throws(VaultError) -> GraphCommit {
-    try GraphCommit(try source.loadCommit(name), named: name, of: vault)
+    if let known = cache.commits[name] { return known }
+    let commit = try GraphCommit(try source.loadCommit(name), named: name, of: vault)
+    cache.commits[name] = commit
+    return commit
   }
 
   func tree(_ commit: GraphCommit, sharing other: DataTree? = nil) throws(VaultError) -> DataTree {
-    try DataTree(reading: commit.tree, of: commit.name, from: source, sharing: other)
+    if let known = cache.trees[commit.tree] { return known }
+    let tree = try DataTree(reading: commit.tree, of: commit.name, from: source, sharing: other)
+    cache.trees[commit.tree] = tree
+    return tree
   }
 
   /// The tree before a data commit; empty before the first.
   func treeBefore(_ commit: GraphCommit, sharing other: DataTree? = nil) throws(VaultError) -> DataTree {
     guard let parent = commit.parents.first else { return DataTree() }
     return try tree(try self.commit(parent), sharing: other)
+  }
+}
+
+/// Commits and trees that were read lately, by their names: what is in them never changes.
+final class GraphCache: Sendable {
+  let commits = RecentlyRead<GraphCommit>(limit: 4096)
+  let trees = RecentlyRead<DataTree>(limit: 128)
+}
+
+/// Values by objects' names; the older half goes when there are too many.
+final class RecentlyRead<Value: Sendable>: Sendable {
+  private struct Generations {
+    var new: [ObjectName: Value] = [:]
+    var old: [ObjectName: Value] = [:]
+  }
+
+  private let limit: Int
+  private let values = Mutex(Generations())
+
+  init(limit: Int) { self.limit = limit }
+
+  subscript(name: ObjectName) -> Value? {
+    get {
+      values.withLock { values in
+        if let value = values.new[name] { return value }
+        guard let value = values.old[name] else { return nil }
+        values.new[name] = value
+        return value
+      }
+    }
+    set {
+      values.withLock { values in
+        values.new[name] = newValue
+        if values.new.count * 2 > limit { values = Generations(old: values.new) }
+      }
+    }
   }
 }

@@ -22,9 +22,10 @@ struct Admission {
   init(to vault: Vault, from quarantine: Quarantine) {
     self.vault = vault
     self.quarantine = quarantine
+    graph = CommitGraph(source: quarantine, vault: vault.id)
   }
 
-  private var graph: CommitGraph<Quarantine> { CommitGraph(source: quarantine, vault: vault.id) }
+  private let graph: CommitGraph<Quarantine>
 
   /// Judges the branches that an update leads to.
   ///
@@ -120,7 +121,6 @@ struct Admission {
     case .upTo(let frontier):
       guard let frontier, frontier == tip else { throw .commitInvalid(tip, .notAMember) }
     }
-    let graph = graph
     // Else whoever is in the vault could write on another's branch, and keep its own node from going on there.
     guard try graph.commit(tip).node == node else { throw .commitInvalid(tip, .author) }
     let known = Set(tips.values).union(try vault.countingTips())
