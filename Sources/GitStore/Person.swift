@@ -45,10 +45,11 @@ package struct Person: Hashable, Sendable {
   }
 
   var isAllowed: Bool {
-    let forbidden: [UInt8] = [0, UInt8(ascii: "\n"), UInt8(ascii: "<"), UInt8(ascii: ">")]
     let space = UInt8(ascii: " ")
+    // NUL, newline, "<" and ">".
+    func isForbidden(_ byte: UInt8) -> Bool { byte == 0 || byte == 0x0A || byte == 0x3C || byte == 0x3E }
     // fsck refuses an empty name (missingNameBeforeEmail).
-    return !name.isEmpty && !name.contains(where: forbidden.contains) && !address.contains(where: forbidden.contains)
+    return !name.isEmpty && !name.contains(where: isForbidden) && !address.contains(where: isForbidden)
       && name.first != space && name.last != space && seconds >= 0 && abs(zone) < 1440
   }
 }

@@ -68,15 +68,23 @@ package struct Checksum {
   }
 
   private mutating func mix(_ schedule: UnsafeMutableBufferPointer<UInt32>) {
-    var (v, w, x, y, z) = (a, b, c, d, e)
-    func step(_ mixed: UInt32, _ constant: UInt32, _ word: UInt32) {
+    var s = Words(v: a, w: b, x: c, y: d, z: e)
+    for index in 0..<20 { s.step((s.w & s.x) | (~s.w & s.y), 0x5A82_7999, unsafe schedule[index]) }
+    for index in 20..<40 { s.step(s.w ^ s.x ^ s.y, 0x6ED9_EBA1, unsafe schedule[index]) }
+    for index in 40..<60 {
+      s.step((s.w & s.x) | (s.w & s.y) | (s.x & s.y), 0x8F1B_BCDC, unsafe schedule[index])
+    }
+    for index in 60..<80 { s.step(s.w ^ s.x ^ s.y, 0xCA62_C1D6, unsafe schedule[index]) }
+    (a, b, c, d, e) = (a &+ s.v, b &+ s.w, c &+ s.x, d &+ s.y, e &+ s.z)
+  }
+
+  /// The five words while a block is mixed in.
+  private struct Words {
+    var v, w, x, y, z: UInt32
+
+    mutating func step(_ mixed: UInt32, _ constant: UInt32, _ word: UInt32) {
       let next = (v << 5 | v >> 27) &+ mixed &+ z &+ constant &+ word
       (v, w, x, y, z) = (next, v, w << 30 | w >> 2, x, y)
     }
-    for index in 0..<20 { step((w & x) | (~w & y), 0x5A82_7999, unsafe schedule[index]) }
-    for index in 20..<40 { step(w ^ x ^ y, 0x6ED9_EBA1, unsafe schedule[index]) }
-    for index in 40..<60 { step((w & x) | (w & y) | (x & y), 0x8F1B_BCDC, unsafe schedule[index]) }
-    for index in 60..<80 { step(w ^ x ^ y, 0xCA62_C1D6, unsafe schedule[index]) }
-    (a, b, c, d, e) = (a &+ v, b &+ w, c &+ x, d &+ y, e &+ z)
   }
 }

@@ -7,9 +7,10 @@ struct Outgoing {
   private let vault: Vault
   /// Our branches, by short names.
   private let tips: [String: ObjectName]
-  /// Commits that the other has and we have too.
+  /// Data and merge commits that the other has and we have too.
   private let known: Set<ObjectName>
-  private let knowsMembers: Bool
+  /// The ends of its members' log and of forks that lost.
+  private let knownMembers: Set<ObjectName>
 
   /// One object of a pack.
   private typealias Item = IntroducedObjects.Change
@@ -24,18 +25,28 @@ struct Outgoing {
     self.vault = vault
     self.tips = tips
     var known: Set<ObjectName> = []
-    for (branch, tip) in have {
-      if try vault.repository.has(tip) {
+    for (branch, tip) in have where branch.hasPrefix(BranchName.nodes) {
+      if try Outgoing.isCommit(tip, of: vault) {
         known.insert(tip)
-      } else if branch.hasPrefix(BranchName.nodes), branch != BranchName.of(vault.identity.node),
-        let mine = tips[branch]
-      {
+      } else if branch != BranchName.of(vault.identity.node), let mine = tips[branch] {
         // A node's branch only goes forward: who has a later commit has ours. Of our own we should know all: perhaps a backup was put back.
         known.insert(mine)
       }
     }
     self.known = known
-    knowsMembers = have[BranchName.members].map { vault.log.state(at: $0) != nil } ?? false
+    knownMembers = Set(have.filter { !$0.key.hasPrefix(BranchName.nodes) }.values)
+  }
+
+  /// Whether there is such a commit here; the other may say what it likes.
+  private static func isCommit(_ name: ObjectName, of vault: Vault) throws(VaultError) -> Bool {
+    guard try vault.repository.has(name) else { return false }
+    do throws(VaultError) {
+      _ = try vault.graph.commit(name)
+      return true
+    } catch {
+      guard error.isFlaw || error.isDamage else { throw error }
+      return false
+    }
   }
 
   /// Calls `send` with each update: the branches that it leads to, and a closure that writes its pack to where it is told.
@@ -48,7 +59,7 @@ struct Outgoing {
     let graph = vault.graph
     let branches = tips.filter { $0.key.hasPrefix(BranchName.nodes) }
     let commits = try Divergence.commits(
-      reachedBy: branches.values, butNotBy: known.filter { vault.log.state(at: $0) == nil }, in: graph)
+      reachedBy: branches.values, butNotBy: known, in: graph)
     var pending: [Item] = []
     var taken: Set<ObjectName> = []
     var reached: [String: ObjectName] = [:]
@@ -80,14 +91,14 @@ struct Outgoing {
       -> Void
   ) throws {
     let log = vault.log
-    let branches = tips.filter { !$0.key.hasPrefix(BranchName.nodes) && !known.contains($0.value) }
+    let branches = tips.filter { !$0.key.hasPrefix(BranchName.nodes) && !knownMembers.contains($0.value) }
     guard !branches.isEmpty else { return }
     var items: [Item] = []
     var taken: Set<ObjectName> = []
     for tip in branches.values.sorted() {
       var chain: [(commit: ObjectName, tree: ObjectName, before: ObjectName?)] = []
       var next: ObjectName? = tip
-      while let name = next, !known.contains(where: { log.isAncestor(name, of: $0) }) {
+      while let name = next, !knownMembers.contains(where: { log.isAncestor(name, of: $0) }) {
         let commit = try vault.repository.loadCommit(name)
         next = commit.parents.first
         let before: ObjectName? = if let next { try vault.repository.loadCommit(next).tree } else { nil }

@@ -40,6 +40,8 @@ private struct Verification {
   private let vault: Vault
   private let report: (Finding) -> Void
   private let sealer: ObjectSealer
+  /// Without a cache: what counts is what is on the disk.
+  private let graph: CommitGraph<Repository>
   private var summary = VerificationSummary()
   private var seen: Set<ObjectName> = []
   /// Paths in the newest sound version of each object.
@@ -53,6 +55,7 @@ private struct Verification {
     self.vault = vault
     self.report = report
     sealer = ObjectSealer(vault)
+    graph = CommitGraph(source: vault.repository, vault: vault.id)
   }
 
   mutating func run() throws(VaultError) -> VerificationSummary {
@@ -85,7 +88,7 @@ private struct Verification {
     for (node, tip) in try vault.nodeTips().sorted(by: { $0.key < $1.key })
     where membership.standing(of: node) == .writes {
       do throws(VaultError) {
-        let author = try vault.graph.commit(tip).node
+        let author = try graph.commit(tip).node
         // What is no commit of the vault at all is found with the others.
         if author != node { tell(.commitInvalid(tip, .author), of: tip) }
       } catch {
@@ -96,7 +99,7 @@ private struct Verification {
 
   /// Verifies tips and all before them, newest first; what is behind a commit that is not to be believed is not looked at.
   private mutating func verify(from tips: some Sequence<ObjectName>) throws(VaultError) {
-    let rules = AncestryRules(graph: vault.graph, log: vault.log)
+    let rules = AncestryRules(graph: graph, log: vault.log)
     var heap = Heap<GraphCommit>()
     var met: Set<ObjectName> = []
     for tip in tips { push(tip, &heap, &met) }
@@ -106,7 +109,7 @@ private struct Verification {
       do throws(VaultError) {
         try rules.verify(commit.name)
         let known = trees.removeValue(forKey: commit.name)
-        let tree = if let known { known } else { try vault.graph.tree(commit) }
+        let tree = if let known { known } else { try graph.tree(commit) }
         if let readme = tree.readme, seen.insert(readme).inserted { verifyBlob(readme, of: commit.name) }
         for parent in commit.parents { push(parent, &heap, &met) }
         // What a parent's tree has is verified with the parent. Where that is broken, all that is here is.
@@ -114,7 +117,7 @@ private struct Verification {
         if let parent = commit.parents.first, !faulty.contains(parent) {
           do throws(VaultError) {
             let known = trees[parent]
-            before = if let known { known } else { try vault.graph.tree(try vault.graph.commit(parent), sharing: tree) }
+            before = if let known { known } else { try graph.tree(try graph.commit(parent), sharing: tree) }
             trees[parent] = before
           } catch {
             guard error.isDamage || error.isFlaw else { throw error }
@@ -131,7 +134,7 @@ private struct Verification {
   private mutating func push(_ name: ObjectName, _ heap: inout Heap<GraphCommit>, _ met: inout Set<ObjectName>) {
     guard met.insert(name).inserted else { return }
     do throws(VaultError) {
-      heap.insert(try vault.graph.commit(name))
+      heap.insert(try graph.commit(name))
     } catch {
       summary.commits += 1
       tell(error, of: name)

@@ -28,7 +28,7 @@ import VirtualFS
     for _ in 0..<40 {
       var moved = false
       for from in nodes {
-        for to in nodes where from !== to { moved = try from.push(to: to) || moved }
+        for to in nodes where try from !== to && from.tips != to.tips { moved = try from.push(to: to) || moved }
         moved = try from.vault?.redoLostActs() ?? false || moved
         try from.refresh()
       }

@@ -16,6 +16,7 @@ final class SimulatedNode {
   private(set) var shown: [ObjectID: StoredNode] = [:]
   /// Commits that a completed write returned for.
   private(set) var acknowledged: [ObjectName] = []
+  private var hasBackup = false
 
   var id: NodeID { keynode.identity.node }
   var vault: Vault? { exchange?.vault }
@@ -178,6 +179,40 @@ final class SimulatedNode {
     if (backing != nil) != (exchange.vault.role?.mayRead ?? true) { try mount() }
     try refresh()
     return verdict
+  }
+
+  /// Is killed when all of a message is stored and no branch has moved yet.
+  func crash(receiving message: Message) throws {
+    guard let vault else { return }
+    let quarantine = Quarantine(for: vault.repository)
+    let reader = try quarantine.packReader(limits: Admission.limits)
+    do {
+      try reader.feed(message.pack)
+      try reader.finish()
+      try quarantine.admit(quarantine.names)
+    } catch {
+      // It builds on what this node does not have.
+      return
+    }
+    try restart()
+  }
+
+  /// What a backup of the vault is: its repository as it is now.
+  func backUp() throws {
+    guard exchange != nil else { return }
+    try Program.check(["rm", "-rf", directory("backup")])
+    try Program.check(["cp", "-a", keynode.paths.vaults, directory("backup")])
+    hasBackup = true
+  }
+
+  /// Puts the backup back; what nobody else has of later versions is gone.
+  func putBack(amid others: [SimulatedNode]) throws {
+    guard hasBackup else { return }
+    try Program.check(["rm", "-rf", keynode.paths.vaults])
+    try Program.check(["cp", "-a", directory("backup"), keynode.paths.vaults])
+    try restart()
+    let repositories = ([self] + others).compactMap { $0.vault?.repository }
+    acknowledged = try acknowledged.filter { commit in try repositories.contains { try $0.contains(commit) } }
   }
 
   /// Gives `other` all that it lacks, at once; returns whether anything moved.
