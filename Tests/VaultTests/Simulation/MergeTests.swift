@@ -92,4 +92,40 @@ import VirtualFS
     }
     #expect(views.count == 1, "seed \(seed)")
   }
+
+  @Test(arguments: 0..<UInt64(8))
+  func `forks of the members' log end in one, whatever the order in which they come`(seed: UInt64) throws {
+    var generator = SeededGenerator(seed: seed)
+    let scene = try AttackScene([.owner, .owner, .owner])
+    let quarantine = Quarantine(for: try scene.victim.repository)
+    var known = try scene.victim.log
+    let start = known
+    var tips = [known.tip]
+    while tips.count < 14 {
+      let parent = tips.randomElement(using: &generator) ?? known.tip
+      var state = try #require(known.state(at: parent))
+      let owners = state.members.filter { $0.value.role == .owner }.keys.sorted()
+      let author = try #require(owners.randomElement(using: &generator))
+      let other = scene.nodes[Int.random(in: scene.nodes.indices, using: &generator)].id
+      // Also the founder loses its rank, and comes back with another.
+      let wasOwner = state.members[other]?.role == .owner
+      state.removed[other] = wasOwner ? Frontier(tip: nil, view: nil) : nil
+      state.members[other]?.role = wasOwner ? .reader : .owner
+      guard state.members.values.contains(where: { $0.role == .owner }) else { continue }
+      let tree = state.encodeTree()
+      let message = MembersMessage(vault: try scene.victim.id, node: author)
+      let identity = try #require(scene.nodes.first { $0.id == author }).keynode.identity
+      let commit = try SignedCommit(
+        tree: try #require(tree.last).name, parents: [parent], message: message.encoded, time: Int64(tips.count)
+      ).object(signedBy: identity)
+      for object in tree + [commit] { try quarantine.add(object) }
+      try known.take(commit.name, in: quarantine)
+      tips.append(commit.name)
+    }
+    for _ in 0..<6 {
+      var log = start
+      for tip in tips.shuffled(using: &generator) where log.state(at: tip) == nil { try log.take(tip, in: quarantine) }
+      #expect(log.tip == known.tip && log.lost == known.lost, "seed \(seed)")
+    }
+  }
 }
