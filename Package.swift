@@ -68,7 +68,8 @@ let package = Package(
     .executableTarget(
       name: "polykey",
       dependencies: [
-        "FuseMount", "PeerSync", "Vault", "VirtualFS", "GitStore", "Age", "SSHSignature", "TarStream", "SecretMemory", "CLinux",
+        "FuseMount", "PeerSync", "Vault", "VirtualFS", "GitStore", "Age", "SSHSignature", "TarStream", "SecretMemory",
+        "CLinux",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ],
       swiftSettings: settings),

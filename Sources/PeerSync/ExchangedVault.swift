@@ -56,7 +56,9 @@ package protocol UpdateReceiver: AnyObject {
 package struct Admission: Hashable, Sendable {
   package var moved: [String: ObjectName]
   package var refused: [String: String]
-  /// Whether the sender lacks what made us refuse: it is sent all that it lacks now. Not told the peer.
+  /// Whether the sender lacks what made us refuse, so that it is sent all that it lacks now.
+  ///
+  /// The peer is not told.
   package var callsForAnswer = false
 
   package init(moved: [String: ObjectName] = [:], refused: [String: String] = [:]) {

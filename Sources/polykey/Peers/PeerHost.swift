@@ -19,10 +19,9 @@ final class PeerHost: Sendable {
   /// What a peer's update means to whoever shows the vault.
   typealias Moved = @Sendable (VaultID) -> Void
 
-  /// - Parameters:
-  ///   - addresses: Where to listen; none: only others are dialled.
-  ///   - moved: Told of a vault of which branches moved because of a peer.
-  /// - Throws: a ``Failure`` if it cannot listen there.
+  /// A host that listens at `addresses`; without any, others are only dialled.
+  ///
+  /// `moved` is told of a vault of which branches moved because of a peer. Throws a ``Failure`` if it cannot listen there.
   init(_ keynode: Keynode, listenAt addresses: [PeerAddress], moved: @escaping Moved) throws {
     self.keynode = keynode
     self.moved = moved

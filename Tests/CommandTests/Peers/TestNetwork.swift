@@ -119,9 +119,9 @@ final class PeerInstallation: Sendable {
   }
 }
 
-/// Waits until `condition` holds; throws after 30 s.
+/// Waits until `condition` holds; throws after 90 s.
 func eventually(_ what: String, _ condition: () throws -> Bool) throws {
-  guard try poll(seconds: 30, until: condition) else {
+  guard try poll(seconds: 90, until: condition) else {
     throw Program.Failure(description: "it never came to this: \(what)")
   }
 }
