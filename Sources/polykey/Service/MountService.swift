@@ -54,6 +54,8 @@ final class MountService: Sendable {
     let outcome = Result { try mount.run() }
     watcher.stop()
     maintenance.stop()
+    // Before all is put on disk: nothing comes in any more.
+    host?.stop()
     for vault in mounted.withLock({ $0 }) { vault.finish() }
     if case .failure(let error) = outcome { throw Failure(.mount, "\(request.directory): \(error)") }
   }
