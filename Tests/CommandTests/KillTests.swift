@@ -108,8 +108,9 @@ private final class Writer: Sendable {
     }
   }
 
-  /// Mostly short, as secrets are; now and then of several parts. Never empty: a file that is only opened and closed is committed just after
-  /// `close` returned, as docs/semantics.md says.
+  /// Mostly short, as secrets are; now and then of several parts.
+  ///
+  /// Never empty: a file that is only opened and closed is committed just after `close` returned, as docs/semantics.md says.
   private static func content(_ generator: inout SeededGenerator) -> [UInt8] {
     let size =
       switch Int.random(in: 0..<40, using: &generator) {
