@@ -71,13 +71,7 @@ package final class FirstUpdate {
     let quarantine = Quarantine(for: repository)
     (self.repository, self.quarantine) = (repository, quarantine)
     do {
-      reader = try PackStreamReader(
-        limits: Admission.limits,
-        findBase: { name throws(GitError) in
-          guard try quarantine.contains(name) else { return nil }
-          return try quarantine.read(name)
-        },
-        deliver: { object throws(GitError) in try quarantine.add(object) })
+      reader = try quarantine.packReader(limits: Admission.limits)
     } catch {
       throw .repository(error)
     }
