@@ -74,13 +74,14 @@ let package = Package(
       ],
       swiftSettings: settings),
     .target(name: "TestSupport", path: "Tests/TestSupport", swiftSettings: settings),
+    .target(name: "PeerScripts", path: "Tests/PeerScripts", swiftSettings: settings),
     tests(of: "SecretMemory"),
     tests(of: "Age", ["SecretMemory"]),
     tests(of: "SSHSignature"),
     tests(of: "TarStream"),
     tests(of: "GitStore"),
     tests(of: "VirtualFS"),
-    tests(of: "Vault", ["GitStore", "VirtualFS"]),
+    tests(of: "Vault", ["GitStore", "VirtualFS", "PeerScripts"]),
     tests(of: "FuseMount", ["VirtualFS"]),
     tests(
       of: "PeerSync",
@@ -91,6 +92,7 @@ let package = Package(
         .product(name: "NIOTLS", package: "swift-nio"),
         .product(name: "NIOSSL", package: "swift-nio-ssl"),
       ]),
-    .testTarget(name: "CommandTests", dependencies: ["TestSupport", "polykey"], swiftSettings: settings),
+    .testTarget(
+      name: "CommandTests", dependencies: ["TestSupport", "PeerScripts", "polykey"], swiftSettings: settings),
   ]
 )

@@ -211,7 +211,7 @@ package final class VaultBacking: Backing {
     do {
       return try sealer.seal(node, as: key)
     } catch {
-      if error.isDamage { return nil }
+      if error.isUnreadable { return nil }
       throw error
     }
   }
@@ -290,6 +290,7 @@ extension VFSError {
       .memberMissing, .memberAmbiguous, .tooManyMembers, .lastOwner, .setBack:
       self.init(.corrupt)
     case .roleForbids: self.init(.readOnly)
+    case .keyWithheld: self.init(.accessDenied)
     case .contended: self.init(.io)
     case .unstorable: self.init(.argumentListTooLong)
     case .memoryUnavailable: self.init(.outOfMemory)

@@ -32,6 +32,8 @@ package enum VaultError: Error, Hashable {
   case commitInvalid(ObjectName, CommitFlaw)
   /// An object's bytes do not decrypt or are not what an object holds.
   case objectDamaged(ObjectName)
+  /// An object is under a key from before this node was admitted, which it was not given.
+  case keyWithheld(ObjectName)
   /// The repository is an older state than was here, or another vault's.
   case setBack
   /// A node's names and extended attributes are more than an object's header can hold.

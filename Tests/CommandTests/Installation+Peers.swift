@@ -4,12 +4,12 @@ import Testing
 
 extension Installation {
   /// Makes another keynode a member of the vault `default`, with a pairing code over loopback; it has the vault afterwards.
-  func admit(_ other: Installation, as role: String = "writer", label: String = "other") throws {
+  func admit(_ other: Installation, as role: String = "writer", label: String = "other", flags: String...) throws {
     let inviter = try BackgroundProgram(
       [
         Installation.program, "invite", "default", "--role", role, "--label", label, "--wait", "--listen",
         "127.0.0.1:0",
-      ], environment: environment
+      ] + flags, environment: environment
     ) { true }
     func code() -> Substring? {
       inviter.output.split(separator: "\n").first { $0.hasPrefix("polykey:") && $0.contains("@") }

@@ -45,4 +45,19 @@ import Testing
     try installation.shell(program)
     #expect(try installation.versions(of: "secret") == versions)
   }
+
+  @Test func `who was admitted without history is told that older versions are withheld, not that they are damaged`()
+    throws
+  {
+    let (first, second) = (try Installation(), try Installation(vaults: []))
+    try first.polykey("set", "default:key", input: "old")
+    try first.polykey("set", "default:key", input: "new")
+    try first.admit(second, flags: "--no-history")
+    #expect(try second.polykey("get", "default:key").text == "new")
+    let old = try second.attempt("show", "default:key@~1")
+    #expect(old.status == 5 && old.errors.contains("its key was not given"))
+    let verified = try second.polykey("verify", "default")
+    #expect(verified.errors.contains("2 older states are under keys") && verified.errors.contains("all is well"))
+    #expect(try second.polykey("log", "default").text.contains("(withheld object "))
+  }
 }

@@ -13,8 +13,18 @@ public final class TemporaryDirectory: Sendable {
       atPath: path, withIntermediateDirectories: false, attributes: [.posixPermissions: 0o700])
   }
 
-  // Not FileManager, which fails on paths of thousands of bytes.
-  deinit { _ = try? Process.run(URL(fileURLWithPath: "/bin/rm"), arguments: ["-rf", path]).waitUntilExit() }
+  // Not FileManager, which fails on paths of thousands of bytes. Again if something was still being written there.
+  deinit {
+    for _ in 0..<5 {
+      let remove = Process()
+      remove.executableURL = URL(fileURLWithPath: "/bin/rm")
+      remove.arguments = ["-rf", path]
+      remove.standardError = FileHandle.nullDevice
+      guard (try? remove.run()) != nil else { return }
+      remove.waitUntilExit()
+      if remove.terminationStatus == 0 { return }
+    }
+  }
 
   /// The path of `name` in this directory.
   public func callAsFunction(_ name: String) -> String { "\(path)/\(name)" }

@@ -44,7 +44,7 @@ struct Outgoing {
       _ = try vault.graph.commit(name)
       return true
     } catch {
-      guard error.isFlaw || error.isDamage else { throw error }
+      guard error.isFlaw || error.isUnreadable else { throw error }
       return false
     }
   }

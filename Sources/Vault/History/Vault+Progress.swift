@@ -33,26 +33,31 @@ extension Vault {
     for key in old.keys {
       let (before, after) = (old.entries(of: key), new.entries(of: key))
       guard !after.isEmpty else { continue }
-      do throws(VaultError) {
-        let node = try sealer.node(of: key.id, entries: after)
-        guard case .regular(let content) = node.body, let path = node.paths.first else { continue }
-        if before.elementsEqual(after) {
-          paths.append(path)
-        } else if case .regular(let known) = try sealer.node(of: key.id, entries: before).body,
-          try sealer.hasSameBytes(known, content)
-        {
-          paths.append(path)
-        }
-      } catch {
-        // What this node cannot read it cannot compare.
-        guard error.isDamage else { throw error }
+      guard let node = try sealer.readable(key, after), case .regular(let content) = node.body,
+        let path = node.paths.first
+      else { continue }
+      // What cannot be read as it was counts as unchanged: better one too many in the list.
+      guard !before.elementsEqual(after), let then = try sealer.readable(key, before) else {
+        paths.append(path)
+        continue
       }
+      if case .regular(let known) = then.body, try sealer.hasSameBytes(known, content) { paths.append(path) }
     }
     return paths
   }
 }
 
 extension ObjectSealer {
+  /// An object's node; nil if it cannot be read here.
+  fileprivate func readable(_ key: ObjectKey, _ entries: ArraySlice<DataTree.Entry>) throws(VaultError) -> StoredNode? {
+    do throws(VaultError) {
+      return try node(of: key.id, entries: entries)
+    } catch {
+      guard error.isUnreadable else { throw error }
+      return nil
+    }
+  }
+
   fileprivate func hasSameBytes(_ a: FileContent, _ b: FileContent) throws(VaultError) -> Bool {
     guard a.size == b.size else { return false }
     for index in a.parts.indices {

@@ -22,6 +22,8 @@ package struct VerificationSummary: Sendable {
   package var objects = 0
   /// Bytes of ciphertext.
   package var bytes = 0
+  /// States of objects under keys that this node was not given: there, but not looked into.
+  package var withheld = 0
   package init() {}
 }
 
@@ -92,7 +94,7 @@ private struct Verification {
         // What is no commit of the vault at all is found with the others.
         if author != node { tell(.commitInvalid(tip, .author), of: tip) }
       } catch {
-        guard error.isDamage || error.isFlaw else { throw error }
+        guard error.isUnreadable || error.isFlaw else { throw error }
       }
     }
   }
@@ -120,12 +122,12 @@ private struct Verification {
             before = if let known { known } else { try graph.tree(try graph.commit(parent), sharing: tree) }
             trees[parent] = before
           } catch {
-            guard error.isDamage || error.isFlaw else { throw error }
+            guard error.isUnreadable || error.isFlaw else { throw error }
           }
         }
         for key in DataTree.differences(before, tree) { try verify(key, in: tree, of: commit.name) }
       } catch {
-        guard error.isDamage || error.isFlaw else { throw error }
+        guard error.isUnreadable || error.isFlaw else { throw error }
         tell(error, of: commit.name)
       }
     }
@@ -152,8 +154,12 @@ private struct Verification {
       // An older sound version tells the path of a damaged newer one.
       if let faults = pending.removeValue(forKey: key) { tell(faults, of: key, path: path) }
     } catch {
-      guard error.isDamage else { throw error }
+      guard error.isUnreadable else { throw error }
       for entry in entries { seen.insert(entry.blob) }
+      if case .keyWithheld = error {
+        summary.withheld += 1
+        return
+      }
       // A newer sound version tells the path, too, and so does a sound header of damaged content.
       let header = try sealer.pathIfSound(of: key, entries: entries)
       let fault = (commit: commit, reason: error)

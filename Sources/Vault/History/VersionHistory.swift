@@ -13,12 +13,16 @@ package struct Version: Hashable, Sendable {
 /// What a version did to one object; at least one side is there.
 package struct ObjectChange: Sendable {
   let key: ObjectKey
-  /// The object's stored form before; nil if it did not exist.
+  /// The object's stored form before; nil if it did not exist, or cannot be read.
   package let old: StoredNode?
-  /// The object's stored form after; nil if it does not exist any more.
+  /// The object's stored form after; nil if it does not exist any more, or cannot be read.
   package let new: StoredNode?
-  /// The object was there, before or after, but is damaged.
-  package let isDamaged: Bool
+  /// Whether it did not exist before.
+  package let isAddition: Bool
+  /// Whether it does not exist any more.
+  package let isRemoval: Bool
+  /// Why one of the two forms, which was there, cannot be read; nil if none is.
+  package let unreadable: VaultError?
 
   package var object: ObjectID { key.id }
 
@@ -27,6 +31,14 @@ package struct ObjectChange: Sendable {
 
   /// The path that the change is told under: the new one if there is one.
   package var path: [UInt8]? { new?.paths.first ?? old?.paths.first }
+
+  /// The object's form after; nil if it does not exist any more.
+  ///
+  /// Throws why it cannot be read.
+  func state() throws(VaultError) -> StoredNode? {
+    if new == nil, !isRemoval, let unreadable { throw unreadable }
+    return new
+  }
 
   func touches(_ path: [UInt8]) -> Bool {
     (old?.paths.contains(path) ?? false) || (new?.paths.contains(path) ?? false)
@@ -113,21 +125,22 @@ package struct VersionHistory {
   private func change(
     of key: ObjectKey, from oldTree: DataTree, to newTree: DataTree
   ) throws(VaultError) -> ObjectChange {
-    var isDamaged = false
-    func node(in tree: DataTree) throws(VaultError) -> StoredNode? {
-      let entries = tree.entries(of: key)
+    var unreadable: VaultError?
+    func node(_ entries: ArraySlice<DataTree.Entry>) throws(VaultError) -> StoredNode? {
       guard !entries.isEmpty else { return nil }
       do throws(VaultError) {
         return try sealer.node(of: key.id, entries: entries)
       } catch {
-        guard error.isDamage else { throw error }
-        isDamaged = true
+        guard error.isUnreadable else { throw error }
+        unreadable = error
         return nil
       }
     }
-    let old = try node(in: oldTree)
-    let new = try node(in: newTree)
-    return ObjectChange(key: key, old: old, new: new, isDamaged: isDamaged)
+    let (before, after) = (oldTree.entries(of: key), newTree.entries(of: key))
+    let old = try node(before)
+    let new = try node(after)
+    return ObjectChange(
+      key: key, old: old, new: new, isAddition: before.isEmpty, isRemoval: after.isEmpty, unreadable: unreadable)
   }
 }
 
@@ -160,7 +173,7 @@ extension VersionHistory {
             path = first
           }
         }
-      } else if !change.isDamaged {
+      } else if change.unreadable == nil {
         tracked = nil
       }
       return try body(SecretVersion(version: version, change: change))
@@ -171,21 +184,22 @@ extension VersionHistory {
   private func objectRemoved(from path: [UInt8], by commit: ObjectName) throws(VaultError) -> ObjectKey? {
     guard let parent = try vault.repository.loadCommit(commit).parents.first else { return nil }
     return try differences(from: parent, to: commit).first {
-      $0.new == nil && !$0.isDamaged && $0.old?.paths.contains(path) ?? false
+      $0.isRemoval && $0.old?.paths.contains(path) ?? false
     }?.key
   }
 
   /// The secret at `path` as it was in a version.
   ///
   /// `reference` is a commit's name or a prefix of it (at least 4 digits), or `~N`: N versions of this secret back.
-  /// Throws ``VaultError/versionMissing``, ``VaultError/versionAmbiguous``, ``VaultError/pathMissing``.
+  /// Throws ``VaultError/versionMissing``, ``VaultError/versionAmbiguous``, ``VaultError/pathMissing``, and
+  /// ``VaultError/objectDamaged(_:)`` or ``VaultError/keyWithheld(_:)`` of what was there but cannot be read.
   package func node(at path: [UInt8], version reference: String) throws(VaultError) -> StoredNode {
     var found: StoredNode?
     if reference.hasPrefix("~") {
       guard var back = Int(reference.dropFirst()), back >= 0 else { throw .versionMissing }
       try walk(path: path) { secret throws(VaultError) in
-        found = secret.change.new
         back -= 1
+        if back < 0 { found = try secret.change.state() }
         return back >= 0
       }
       guard back < 0 else { throw .versionMissing }
@@ -195,13 +209,13 @@ extension VersionHistory {
       var isVersion = false
       try walk(path: path) { secret throws(VaultError) in
         isVersion = secret.version.commit == commit
-        if isVersion { found = secret.change.new }
+        if isVersion { found = try secret.change.state() }
         return !isVersion
       }
       if !isVersion {
-        try walk(from: commit, path: path) { secret in
+        try walk(from: commit, path: path) { secret throws(VaultError) in
           // Its newest change may be that it went to another path.
-          found = secret.change.new.flatMap { $0.paths.contains(path) ? $0 : nil }
+          found = try secret.change.state().flatMap { $0.paths.contains(path) ? $0 : nil }
         }
       }
     }
@@ -211,11 +225,11 @@ extension VersionHistory {
 
   /// The newest change of the object at `path` as of `commit`.
   private func walk(
-    from commit: ObjectName, path: [UInt8], body: (SecretVersion) -> Void
+    from commit: ObjectName, path: [UInt8], body: (SecretVersion) throws(VaultError) -> Void
   ) throws(VaultError) {
     try walk(from: commit) { version, changes throws(VaultError) in
       guard let change = changes.first(where: { $0.touches(path) }) else { return true }
-      body(SecretVersion(version: version, change: change))
+      try body(SecretVersion(version: version, change: change))
       return false
     }
   }

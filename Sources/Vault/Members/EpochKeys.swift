@@ -8,6 +8,8 @@ internal import SecretMemory
 /// New objects are sealed under the newest. Headers for them are prepared ahead, off the writers' way: a header does not depend on what it heads.
 final class EpochKeys: Sendable {
   private let identities: [X25519Identity]
+  /// Whether they are all that the vault has.
+  private let isComplete: Bool
   /// Nil if the newest epoch's key is none of them: what this node writes under an older one, others may read who must not.
   private let prepared: HeaderPool?
   private let refilling = DispatchQueue(label: "polykey.headers", qos: .utility)
@@ -19,17 +21,20 @@ final class EpochKeys: Sendable {
   init?(of log: MembershipLog, in source: some ObjectSource, identity: Identity) throws(VaultError) {
     var identities: [X25519Identity] = []
     var newest: X25519Identity?
+    var isComplete = true
     var seen: Set<ObjectName> = []
     let files = KeyFiles(identity: identity)
     for state in [log.current] + log.lostStates {
       for (epoch, blob) in state.keys.sorted(by: { $0.key > $1.key }) where seen.insert(blob).inserted {
-        let keys = try files.identities(blob, in: source) ?? []
-        if epoch == state.epoch, state.commit == log.tip { newest = keys.first }
-        identities += keys
+        let keys = try files.identities(blob, in: source)
+        if keys == nil { isComplete = false }
+        if epoch == state.epoch, state.commit == log.tip { newest = keys?.first }
+        identities += keys ?? []
       }
     }
     guard !identities.isEmpty else { return nil }
     self.identities = identities
+    self.isComplete = isComplete
     prepared = newest.map { HeaderPool(for: $0.recipient, capacity: EpochKeys.stock) }
   }
 
@@ -50,14 +55,19 @@ final class EpochKeys: Sendable {
     }
   }
 
-  /// An age file's plaintext; nil if it is damaged or under a key that this node does not hold.
-  func decrypt(_ file: [UInt8]) throws(VaultError) -> WipedBuffer? {
+  /// The plaintext of `blob`, an age file of these bytes.
+  ///
+  /// - Throws: ``VaultError/objectDamaged(_:)``; ``VaultError/keyWithheld(_:)`` if it is for a key that is none of these, and
+  ///   there are such.
+  func decrypt(_ file: [UInt8], of blob: ObjectName) throws(VaultError) -> WipedBuffer {
     do {
       return unsafe try AgeFile.decrypt(file.span.bytes, with: identities)
     } catch .memoryUnavailable {
       throw .memoryUnavailable
+    } catch .noIdentityMatched where !isComplete {
+      throw .keyWithheld(blob)
     } catch {
-      return nil
+      throw .objectDamaged(blob)
     }
   }
 

@@ -21,7 +21,7 @@ extension Vault {
           tree.replace(key, with: sealed.entries)
         } catch {
           // What is damaged stays so, and is found by `verify`.
-          guard error.isDamage else { throw error }
+          guard error.isUnreadable else { throw error }
         }
       }
       let (root, trees) = tree.encode(readme: Vault.readme.name)

@@ -53,7 +53,7 @@ struct NodeLoader {
     do {
       return (try sealer.node(of: key.id, entries: entries), true)
     } catch {
-      guard error.isDamage else { throw error }
+      guard error.isUnreadable else { throw error }
       return (try standIn(for: key, entries: entries), false)
     }
   }
@@ -72,7 +72,7 @@ struct NodeLoader {
       }
     } catch {
       // A history that cannot be walked leaves the stand-in its made-up name.
-      guard error.isDamage else { throw error }
+      guard error.isUnreadable else { throw error }
     }
     var standIn =
       node

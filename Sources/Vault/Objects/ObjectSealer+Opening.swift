@@ -82,14 +82,14 @@ extension ObjectSealer {
     do {
       return try node(of: key.id, entries: entries).paths.first
     } catch {
-      guard error.isDamage else { throw error }
+      guard error.isUnreadable else { throw error }
       return nil
     }
   }
 
   private func decrypt(_ blob: ObjectName) throws(VaultError) -> WipedBuffer {
     let bytes = try vault.repository.loadBlob(blob)
-    guard let plain = try vault.keys?.decrypt(bytes) else { throw .objectDamaged(blob) }
-    return plain
+    guard let keys = vault.keys else { throw .keyWithheld(blob) }
+    return try keys.decrypt(bytes, of: blob)
   }
 }

@@ -86,10 +86,10 @@ extension GitError {
 }
 
 extension VaultError {
-  /// Whether one object's stored bytes are gone or wrong, so that others may still be read.
-  var isDamage: Bool {
+  /// Whether one object cannot be read here, as its bytes are gone or wrong or its key was withheld, while others may still be.
+  var isUnreadable: Bool {
     switch self {
-    case .objectDamaged: true
+    case .objectDamaged, .keyWithheld: true
     case .repository(let error): error.isDamage
     default: false
     }

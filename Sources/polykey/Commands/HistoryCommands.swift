@@ -181,6 +181,10 @@ struct Verify: ParsableCommand {
       }
     }
     Console.tell("\(summary.commits) commits, \(summary.objects) objects, \(summary.bytes) bytes read")
+    if summary.withheld > 0 {
+      Console.tell(
+        "\(summary.withheld) older states are under keys that this machine was not given, and were not looked into")
+    }
     if findings > 0 {
       throw Failure(
         .damaged,
@@ -217,16 +221,18 @@ struct Verify: ParsableCommand {
 extension ObjectChange {
   /// A added, M modified, R renamed, D removed.
   var letter: String {
-    switch (old, new) {
-    case (nil, _): "A"
-    case (_, nil): "D"
-    case (let old?, let new?): old.paths == new.paths ? "M" : "R"
-    }
+    if isAddition { return "A" }
+    if isRemoval { return "D" }
+    if let old, let new, old.paths != new.paths { return "R" }
+    return "M"
   }
 
   /// The path, or both of a renamed secret.
   var label: String {
-    if isDamaged, path == nil { return "(damaged object \(object.hex.prefix(8)))" }
+    if path == nil, let unreadable {
+      let state = if case .keyWithheld = unreadable { "withheld" } else { "damaged" }
+      return "(\(state) object \(object.hex.prefix(8)))"
+    }
     func text(_ path: [UInt8]?) -> String {
       guard let path else { return "" }
       return path.isEmpty ? "." : String(decoding: path, as: UTF8.self)

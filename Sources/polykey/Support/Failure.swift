@@ -75,6 +75,10 @@ extension Failure {
       self.init(.damaged, "commit \(name.hex.prefix(12)) is not to be trusted (\(flaw.reason)): run `polykey verify`")
     case .objectDamaged(let name):
       self.init(.damaged, "object \(name.hex.prefix(12)) is damaged: run `polykey verify`, and take it from a backup")
+    case .keyWithheld:
+      self.init(
+        .identity, "that version is from before this machine was admitted to the vault, and its key was not given to it"
+      )
     case .setBack:
       self.init(
         .damaged,

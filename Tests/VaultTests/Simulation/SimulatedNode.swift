@@ -119,12 +119,28 @@ final class SimulatedNode {
       try commit(CommitBatch(puts: [changed]))
     case 7:
       guard var node = objects.randomElement(using: &generator) else { return }
+      let parents = implied(above: node, &generator)
       node.paths = [[UInt8](path.utf8)]
-      try commit(CommitBatch(puts: [node], removals: taken.map(\.object).filter { $0 != node.object }))
+      try commit(CommitBatch(puts: [node] + parents, removals: taken.map(\.object).filter { $0 != node.object }))
     default:
       guard let node = objects.randomElement(using: &generator) else { return }
-      try commit(CommitBatch(removals: [node.object]))
+      try commit(CommitBatch(puts: implied(above: node, &generator), removals: [node.object]))
     }
+  }
+
+  /// The directory that a node is about to leave, if no object is that directory: a file system stores it then, as it stays.
+  private func implied(above node: StoredNode, _ generator: inout SeededGenerator) -> [StoredNode] {
+    guard let path = node.paths.first, let slash = path.lastIndex(of: 0x2F), slash > 0, !Presentation.isAside([path])
+    else {
+      return []
+    }
+    let parent = [UInt8](path[..<slash])
+    if shown.values.contains(where: { $0.paths == [parent] }) { return [] }
+    return [
+      StoredNode(
+        object: .random(&generator), body: .directory, paths: [parent], mode: 0o700, owner: 0, group: 0,
+        modified: Timestamp(seconds: 0))
+    ]
   }
 
   // MARK: exchange
