@@ -63,6 +63,12 @@ final class Play {
     present.remove(person.number)
   }
 
+  /// `other` runs a copy of `person`'s keynode from now on: the same node, on another machine.
+  func copyKeynode(of person: Person, to other: Person) throws {
+    try stage.copyKeynode(of: person.number, to: other.number)
+    present.insert(other.number)
+  }
+
   func rotate() throws { try stage.rotate() }
   func settle() throws { try stage.settle() }
 

@@ -122,5 +122,26 @@ extension Script {
         for (path, value) in [("a", "1"), ("b", "2"), ("c", "3")] { try person.sees(path, value) }
       }
     },
+    Script("one keynode on two machines: what each writes is kept, alone and beside each other", cast: 3) { play in
+      try play.alice.write("a", "1")
+      try play.admit(play.bob)
+      try play.copyKeynode(of: play.bob, to: play.carol)
+      try play.settle()
+      try play.carol.sees("a", "1")
+      try play.apart([play.bob, play.carol]) {
+        try play.bob.write("b", "2")
+        try play.carol.write("c", "3")
+      }
+      for person in [play.alice, play.bob, play.carol] { try person.lists("", ["a", "b", "c"]) }
+      for number in 1...5 {
+        try play.bob.write("b", "\(number)")
+        try play.carol.write("c", "\(number)")
+      }
+      try play.settle()
+      for person in [play.alice, play.bob, play.carol] {
+        try person.sees("b", "5")
+        try person.sees("c", "5")
+      }
+    },
   ]
 }

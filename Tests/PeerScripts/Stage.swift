@@ -27,6 +27,8 @@ package protocol Stage: AnyObject {
   func backUp(_ person: Int) throws
   /// Puts the copy in place of what is there.
   func putBack(_ person: Int) throws
+  /// Makes the keynode of one that is nobody yet a copy of another's, which goes on running.
+  func copyKeynode(of person: Int, to other: Int) throws
 
   /// Waits until `condition` holds; false if it never does. A stage on which nothing happens by itself asks once.
   func poll(_ condition: () throws -> Bool) throws -> Bool

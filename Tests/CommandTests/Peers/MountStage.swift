@@ -75,6 +75,13 @@ final class MountStage: Stage {
     try nodes[person].mount()
   }
 
+  func copyKeynode(of person: Int, to other: Int) throws {
+    try Program.check(["rm", "-rf", nodes[other].installation.home])
+    try Program.check(["cp", "-a", nodes[person].installation.home, nodes[other].installation.home])
+    try nodes[other].mount()
+    members.insert(other)
+  }
+
   func poll(_ condition: () throws -> Bool) throws -> Bool { try CommandTests.poll(seconds: 60, until: condition) }
 
   func verify() throws {

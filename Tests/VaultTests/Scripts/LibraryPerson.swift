@@ -17,10 +17,18 @@ final class LibraryPerson {
   private var fileSystem: VirtualFileSystem?
   var isConnected = true
 
-  init() throws {
+  init(_ identity: Identity) throws {
     directory = try TemporaryDirectory(inMemory: true)
-    keynode = Keynode(at: KeynodePaths(home: directory.path), identity: try Identity())
+    keynode = Keynode(at: KeynodePaths(home: directory.path), identity: identity)
     name = try VaultName("v")
+  }
+
+  /// Another machine with the same keynode.
+  func copy() throws -> LibraryPerson {
+    let copy = try LibraryPerson(keynode.identity)
+    try Program.check(["cp", "-a", "\(keynode.paths.vaults)", copy.keynode.paths.vaults])
+    try copy.restart()
+    return copy
   }
 
   var vault: Vault? { exchange?.vault }

@@ -7,10 +7,10 @@ import TestSupport
 
 /// Plays scripts over the library alone: nothing happens by itself, and what is exchanged is exchanged at once.
 final class LibraryStage: Stage {
-  private let persons: [LibraryPerson]
+  private var persons: [LibraryPerson]
 
   init(_ count: Int) throws {
-    persons = try (0..<count).map { _ in try LibraryPerson() }
+    persons = try (0..<count).map { _ in try LibraryPerson(try Identity()) }
     try persons[0].found()
   }
 
@@ -77,6 +77,7 @@ final class LibraryStage: Stage {
   func restart(_ person: Int) throws { try persons[person].restart() }
   func backUp(_ person: Int) throws { try persons[person].backUp() }
   func putBack(_ person: Int) throws { try persons[person].putBack() }
+  func copyKeynode(of person: Int, to other: Int) throws { persons[other] = try persons[person].copy() }
   func poll(_ condition: () throws -> Bool) throws -> Bool { try condition() }
 
   func verify() throws {
