@@ -27,7 +27,10 @@ final class BackgroundProgram: Sendable {
     }
   }
 
-  deinit {
+  deinit { end() }
+
+  /// Ends it, if it has not ended yet.
+  func end() {
     process.withLock {
       $0.terminate()
       $0.waitUntilExit()

@@ -28,6 +28,9 @@ final class Installation: Sendable {
   init(empty: Void) throws { directory = try TemporaryDirectory() }
 
   deinit {
+    let processes = mountProcesses
+    // One that still writes would write into a directory that is being removed.
+    defer { for process in processes { _ = poll(seconds: 20) { process.hasEnded } } }
     for _ in 0..<2 {
       guard let mounts = try? Program.run(["findmnt", "-rn", "-o", "TARGET", "-t", "fuse.polykey"]) else { return }
       for mount in mounts.text.split(separator: "\n") where mount.hasPrefix(directory.path) {
@@ -82,11 +85,14 @@ final class Installation: Sendable {
 
   /// The process that serves the mount.
   func mountProcess() throws -> MountProcess {
+    guard let process = mountProcesses.first else { throw Program.Failure(description: "no mount is recorded") }
+    return process
+  }
+
+  private var mountProcesses: [MountProcess] {
     let folder = "\(home)/state/mounts"
-    for name in try FileManager.default.contentsOfDirectory(atPath: folder) {
-      if let process = MountProcess(record: "\(folder)/\(name)") { return process }
-    }
-    throw Program.Failure(description: "no mount is recorded")
+    let names = (try? FileManager.default.contentsOfDirectory(atPath: folder)) ?? []
+    return names.compactMap { MountProcess(record: "\(folder)/\($0)") }
   }
 }
 
@@ -103,6 +109,12 @@ final class MountProcess: Sendable {
   }
 
   deinit { close(record) }
+
+  var hasEnded: Bool {
+    guard flock(record, LOCK_SH | LOCK_NB) == 0 else { return false }
+    flock(record, LOCK_UN)
+    return true
+  }
 
   /// Waits until it has ended, however it does.
   func waitForEnd() {

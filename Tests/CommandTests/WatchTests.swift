@@ -127,64 +127,6 @@ import Testing
     withExtendedLifetime(servers) {}
   }
 
-  @Test func `nginx goes on answering while a peer rotates its key ten times, and has each new one`() throws {
-    let (first, second) = try Installation.pair()
-    let (port, serverPort) = (try freePort(), try freePort())
-    let folder = second.directory.path
-    func makeCertificate() throws -> (pem: [UInt8], certificate: String) {
-      try Program.check(
-        [
-          "openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-subj",
-          "/CN=localhost", "-keyout", "\(folder)/key", "-out", "\(folder)/certificate",
-        ])
-      let certificate = try String(contentsOfFile: "\(folder)/certificate", encoding: .utf8)
-      let key = try String(contentsOfFile: "\(folder)/key", encoding: .utf8)
-      return ([UInt8]((certificate + key).utf8), certificate.trimmingCharacters(in: .newlines))
-    }
-    func rotate(_ pem: [UInt8]) throws {
-      try Program.check(
-        [Installation.program, "set", "default:tls/server.pem"], input: pem, environment: first.environment)
-    }
-    /// The certificate that a new connection gets; a connection that fails is a failure.
-    func served() throws -> String {
-      let script = "import ssl, sys; print(ssl.get_server_certificate(('127.0.0.1', int(sys.argv[1]))), end='')"
-      return try Program.check(["timeout", "20", "python3", "-c", script, "\(serverPort)"]).text
-    }
-    var (pem, certificate) = try makeCertificate()
-    try rotate(pem)
-    try first.carry(to: second)
-    let peer = try first.serve(at: port)
-    try second.polykey("peer", "add", "first", "127.0.0.1:\(port)")
-    try second.mount()
-    try eventually { try second.polykey("peers").text.contains("connected") }
-    let file = "\(second.vaultDirectory)/tls/server.pem"
-    let temporary = ["client_body", "proxy", "fastcgi", "uwsgi", "scgi"].map { "\($0)_temp_path \(folder)/\($0);" }
-    let configuration = try second.directory.write(
-      [UInt8](
-        """
-        daemon off; pid \(folder)/nginx.pid; worker_processes 1; error_log stderr;
-        events {}
-        http {
-          access_log off; \(temporary.joined(separator: " "))
-          server {
-            listen 127.0.0.1:\(serverPort) ssl; ssl_certificate \(file); ssl_certificate_key \(file);
-            location / { return 200 "ok"; }
-          }
-        }
-        """.utf8), to: "nginx.conf")
-    let nginx = try BackgroundProgram(["nginx", "-e", "stderr", "-c", configuration]) {
-      (try? served()) == certificate
-    }
-    let program = try watch(second, "default:tls", "--exec", "nginx -e stderr -c \(configuration) -s reload")
-    for _ in 1...10 {
-      (pem, certificate) = try makeCertificate()
-      try rotate(pem)
-      try eventually { try served() == certificate }
-    }
-    #expect(!lines(program).contains { $0.hasPrefix("polykey: ") }, "\(program.output)")
-    withExtendedLifetime((peer, nginx)) {}
-  }
-
   @Test func `a unit is reloaded, once for changes that come together`() throws {
     let installation = try Installation()
     try installation.polykey("set", "default:d/x", input: "1")
