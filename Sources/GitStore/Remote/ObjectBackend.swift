@@ -8,6 +8,8 @@ final class ObjectBackend {
   private let source: any ObjectSource
   /// Takes the pack, if one is expected.
   var reader: PackStreamReader?
+  /// Told when the reader has got some of it.
+  var fed: (PackStreamReader) -> Void = { _ in }
   /// Why a call of libgit2 was made to fail.
   var failure: GitError?
   var shouldStop: @Sendable () -> Bool
@@ -149,7 +151,11 @@ final class ObjectBackend {
   }
 
   private func appendPack(_ bytes: UnsafeRawBufferPointer) -> Int32 {
-    answering { () throws(GitError) in try reader?.feed(unsafe Array(bytes)) }
+    answering { () throws(GitError) in
+      guard let reader else { return }
+      try reader.feed(unsafe Array(bytes))
+      fed(reader)
+    }
   }
 
   private func endPack() -> Int32 { answering { () throws(GitError) in try reader?.finish() } }

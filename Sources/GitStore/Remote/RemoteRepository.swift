@@ -54,6 +54,8 @@ package struct RemoteRepository: Sendable {
 
   /// Its address, as given.
   package let address: String
+  /// Told how far each transfer has come, from the thread of the call; it must return soon.
+  package var progressed: @Sendable (RemoteProgress) -> Void = { _ in }
   private let repository: Repository
   /// Nil if it is on another host.
   private let localPath: String?
@@ -102,7 +104,7 @@ package struct RemoteRepository: Sendable {
   /// - Throws: ``GitError/remote(_:)``, ``GitError/cancelled``.
   package func heads(shouldStop: @escaping @Sendable () -> Bool = { false }) throws(GitError) -> [Head] {
     if let localPath { return try Self.openLocal(localPath).heads }
-    return try RemoteSession(to: address, for: repository, shouldStop: shouldStop).connect(.fetch)
+    return try session(shouldStop).connect(.fetch)
   }
 
   /// Brings what the named references lead to, as far as the repository lacks it, into `quarantine`.
@@ -127,14 +129,24 @@ package struct RemoteRepository: Sendable {
         try objects.writePack { (bytes) throws(GitError) in
           if shouldStop() { throw .cancelled }
           try reader.feed(bytes)
+          progressed(RemoteProgress(of: reader))
         }
         try reader.finish()
       }
     }
-    let session = try RemoteSession(to: address, for: repository, shouldStop: shouldStop)
+    let session = try session(shouldStop)
     return try take(names, of: session.connect(.fetch), into: quarantine) { (missing, _) throws(GitError) in
       try session.download(missing, to: quarantine.packReader(limits: limits))
     }
+  }
+
+  private func session(_ shouldStop: @escaping @Sendable () -> Bool) throws(GitError) -> RemoteSession {
+    // Libgit2 does not count the bytes that it writes to a path.
+    let isCounting = localPath == nil
+    let progressed: @Sendable (RemoteProgress) -> Void = { [progressed] progress in
+      progressed(isCounting ? progress : progress.withoutBytes)
+    }
+    return try RemoteSession(to: address, for: repository, progressed: progressed, shouldStop: shouldStop)
   }
 
   /// Has `download` bring what is missing of the named references, and returns them.
@@ -179,7 +191,7 @@ package struct RemoteRepository: Sendable {
     guard pushes.allSatisfy({ ReferenceName.isAllowed($0.name) && $0.name != "HEAD" }) else {
       throw .invalidReferenceName
     }
-    let session = try RemoteSession(to: address, for: repository, shouldStop: shouldStop)
+    let session = try session(shouldStop)
     let heads = try session.connect(.push)
     let current = Dictionary(heads.map { ($0.name, $0.object) }) { first, _ in first }
     var outcomes: [String: PushOutcome] = [:]

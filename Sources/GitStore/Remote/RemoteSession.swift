@@ -20,21 +20,24 @@ final class RemoteSession {
   private let remote: OpaquePointer
   /// What the other side said of each reference that was pushed.
   private var answers: [String: String?] = [:]
+  private let progressed: @Sendable (RemoteProgress) -> Void
   private let shouldStop: @Sendable () -> Bool
 
   init(
-    to address: String, for owner: Repository, shouldStop: @escaping @Sendable () -> Bool
+    to address: String, for owner: Repository, progressed: @escaping @Sendable (RemoteProgress) -> Void,
+    shouldStop: @escaping @Sendable () -> Bool
   ) throws(GitError) {
     try requireLibrary()
     let directory = try IncomingDirectory(in: owner.root)
     try Self.fill(directory, of: owner)
     let backend = ObjectBackend(source: owner, shouldStop: shouldStop)
     var repository: OpaquePointer?
+    let path = "\(owner.path)/\(directory.path)"
     let flags = GIT_REPOSITORY_OPEN_NO_SEARCH.rawValue | GIT_REPOSITORY_OPEN_BARE.rawValue
-    var status = unsafe git_repository_open_ext(&repository, "\(owner.path)/\(directory.path)", flags, nil)
+    var status = unsafe git_repository_open_ext(&repository, path, flags, nil)
     guard status == 0, let repository = unsafe repository else { throw .library(status) }
     do throws(GitError) {
-      try unsafe Self.isolate(repository, backend)
+      try unsafe Self.isolate(repository, backend, configuration: "\(path)/config")
       var remote: OpaquePointer?
       status = unsafe git_remote_create_anonymous(&remote, repository, address)
       guard status == 0, let remote = unsafe remote else { throw .remote(.unsupportedAddress) }
@@ -44,7 +47,8 @@ final class RemoteSession {
       throw error
     }
     unsafe self.repository = repository
-    (self.directory, self.root, self.backend, self.shouldStop) = (directory, owner.root, backend, shouldStop)
+    (self.directory, self.root, self.backend) = (directory, owner.root, backend)
+    (self.progressed, self.shouldStop) = (progressed, shouldStop)
   }
 
   deinit {
@@ -57,18 +61,26 @@ final class RemoteSession {
     var references = "# pack-refs with: peeled fully-peeled sorted \n"
     for (name, object) in try owner.references() { references += "\(object.hex) \(name)\n" }
     for name in ["objects", "refs"] { try owner.root.makeDirectory("\(directory.path)/\(name)", mode: 0o700) }
-    for (name, text) in [("packed-refs", references), ("HEAD", "ref: refs/heads/main\n")] {
+    // What is encrypted has no deltas: a search for them takes a second for every 3 MiB. The limit has another's name in libgit2 1.5.
+    let configuration = "[core]\n\tbigFileThreshold = 16384\n[pack]\n\tdeltaCacheSize = 16384\n"
+    for (name, text) in [
+      ("packed-refs", references), ("HEAD", "ref: refs/heads/main\n"), ("config", configuration),
+    ] {
       let path = "\(directory.path)/\(name)"
       try owner.root.replace(path, with: Array(text.utf8), temporary: path + ".new", durable: false)
     }
   }
 
   /// Keeps the user's and the system's configuration away, and libgit2 from our files.
-  private static func isolate(_ repository: OpaquePointer, _ backend: ObjectBackend) throws(GitError) {
+  private static func isolate(
+    _ repository: OpaquePointer, _ backend: ObjectBackend, configuration path: String
+  ) throws(GitError) {
     var configuration: OpaquePointer?
     var status = unsafe git_config_new(&configuration)
     guard status == 0 else { throw .library(status) }
     defer { unsafe git_config_free(configuration) }
+    status = unsafe git_config_add_file_ondisk(configuration, path, GIT_CONFIG_LEVEL_LOCAL, nil, 0)
+    guard status == 0 else { throw .library(status) }
     status = unsafe git_repository_set_config(repository, configuration)
     guard status == 0 else { throw .library(status) }
     let database = try unsafe backend.makeDatabase()
@@ -106,6 +118,7 @@ final class RemoteSession {
   /// Gives `reader` a pack of what the references lead to and we have not.
   func download(_ names: [String], to reader: PackStreamReader) throws(GitError) {
     backend.reader = reader
+    backend.fed = { [progressed] reader in progressed(RemoteProgress(of: reader)) }
     defer { backend.reader = nil }
     var options = unsafe git_fetch_options()
     unsafe git_fetch_options_init(&options, UInt32(GIT_FETCH_OPTIONS_VERSION))
@@ -157,8 +170,12 @@ final class RemoteSession {
       unsafe RemoteSession.from(payload).credentials.next(out, user: user.map { unsafe String(cString: $0) }, allowed)
     }
     unsafe callbacks.sideband_progress = { unsafe RemoteSession.from($2).shouldStop() ? GIT_EUSER.rawValue : 0 }
-    unsafe callbacks.pack_progress = { unsafe RemoteSession.from($3).shouldStop() ? GIT_EUSER.rawValue : 0 }
-    unsafe callbacks.push_transfer_progress = { unsafe RemoteSession.from($3).shouldStop() ? GIT_EUSER.rawValue : 0 }
+    unsafe callbacks.pack_progress = { _, current, total, payload in
+      unsafe RemoteSession.from(payload).note(.preparing, Int(current), of: Int(total), bytes: 0)
+    }
+    unsafe callbacks.push_transfer_progress = { current, total, bytes, payload in
+      unsafe RemoteSession.from(payload).note(.sending, Int(current), of: Int(total), bytes: bytes)
+    }
     unsafe callbacks.push_update_reference = { name, reason, payload in
       guard let name = unsafe name else { return 0 }
       unsafe RemoteSession.from(payload).note(String(cString: name), reason.map { unsafe String(cString: $0) })
@@ -171,6 +188,12 @@ final class RemoteSession {
     guard let payload = unsafe payload else { preconditionFailure("libgit2 passes the payload that it was given") }
     // SAFETY: the payload is the session in whose call this is.
     return unsafe Unmanaged<RemoteSession>.fromOpaque(payload).takeUnretainedValue()
+  }
+
+  /// Tells how far it is; a status for libgit2.
+  private func note(_ stage: RemoteProgress.Stage, _ objects: Int, of total: Int, bytes: Int) -> Int32 {
+    progressed(RemoteProgress(stage: stage, objectCount: objects, totalCount: total, byteCount: bytes))
+    return shouldStop() ? GIT_EUSER.rawValue : 0
   }
 
   private func note(_ name: String, _ reason: String?) {

@@ -69,6 +69,12 @@ package final class PackStreamReader {
   /// Objects delivered so far.
   package var objectCount: Int { known.count }
 
+  /// Objects that the pack says it has; 0 before its header is read.
+  package var totalCount: Int { known.count + missing }
+
+  /// Bytes of the pack taken so far.
+  package var byteCount: Int { offset }
+
   /// Takes the next bytes of the pack, any number of them, and delivers each object that they complete.
   ///
   /// - Throws: ``GitError/packMalformed``, ``GitError/packTooLarge``; what the closures throw.

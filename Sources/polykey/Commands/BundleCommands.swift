@@ -27,15 +27,21 @@ struct WriteBundle: ParsableCommand {
       let vault = try identity.keynode().openVault(try VaultName(vault))
       let version = since == "all" ? nil : try VersionHistory(of: vault).version(named: since)
       let output = try ReplacedFile(file)
+      let progress = ProgressLine()
       var failure: Failure?
+      var byteCount: UInt64 = 0
       let written: GitBundle.Header?
       do {
-        written = try VaultExchange(vault).writeBundle(since: version) { bytes throws(GitError) in
-          do throws(Failure) {
-            try output.write(bytes)
-          } catch {
-            failure = error
-            throw .cancelled
+        written = try progress.during {
+          try VaultExchange(vault).writeBundle(since: version) { bytes throws(GitError) in
+            do throws(Failure) {
+              try output.write(bytes)
+            } catch {
+              failure = error
+              throw .cancelled
+            }
+            byteCount += UInt64(bytes.count)
+            progress.note(.outgoing) { $0.set("writing", byteCount: byteCount) }
           }
         }
       } catch {
@@ -72,8 +78,11 @@ struct ApplyBundle: ParsableCommand {
       let verdict = try reading(
         "it builds on versions that are not here: have it written with an earlier --since, or all"
       ) {
-        try InputFile.read(file) { bytes in try bundle.feed(bytes) }
-        return try bundle.finish()
+        try taking { bytes in
+          try bundle.feed(bytes)
+        } thenVerifying: {
+          try bundle.finish()
+        }
       }
       _ = try vault.redoLostActs()
       try vault.finish()
@@ -86,15 +95,39 @@ struct ApplyBundle: ParsableCommand {
     do {
       return try keynode.openVault(name)
     } catch VaultError.vaultMissing {
+      // It is read twice, which a pipe cannot be.
+      if InputFile.isPipe(file) {
+        throw Failure(
+          .failed, "\(file): there is no vault \(name.text) here, and it is made of a file only, not of a pipe")
+      }
       let clone = try BundleClone(as: name, at: keynode)
       let vault = try reading(
         "it is not whole, and there is no vault \(name.text) here: have it written without --since"
       ) {
-        try InputFile.read(file) { bytes in try clone.feed(bytes) }
-        return try clone.finish()
+        try taking { bytes in
+          try clone.feed(bytes)
+        } thenVerifying: {
+          try clone.finish()
+        }
       }
       Console.tell("made the vault \(name.text), whose id is \(vault.id.hex)")
       return vault
+    }
+  }
+
+  /// Has `body` take the file, and shows how far it is.
+  private func taking<R>(_ body: ([UInt8]) throws -> Void, thenVerifying finish: () throws -> R) throws -> R {
+    let progress = ProgressLine()
+    return try progress.during {
+      var byteCount: UInt64 = 0
+      let input = try InputFile(file)
+      try input.read { bytes in
+        try body(bytes)
+        byteCount += UInt64(bytes.count)
+        progress.note(.incoming) { $0.set("reading", byteCount: byteCount, of: input.size) }
+      }
+      progress.note(.incoming) { $0.set("verifying") }
+      return try finish()
     }
   }
 

@@ -136,8 +136,11 @@ struct Join: ParsableCommand {
       let code = try PeerSyncFailure.explained { () throws(PeerSyncError) in try PairingCode(text) }
       let keynode = try identity.keynode()
       let addresses = try peers.addresses()
-      let service = try PeerSyncFailure.explained { () throws(PeerSyncError) in
-        try PeerService(identity: keynode.identity)
+      let progress = ProgressLine()
+      var events = PeerEvents()
+      events.progressed = { progress.note($0) }
+      let service = try PeerSyncFailure.explained { [events] () throws(PeerSyncError) in
+        try PeerService(identity: keynode.identity, events: events)
       }
       defer { service.stop() }
       let request = JoinRequest(
@@ -153,9 +156,11 @@ struct Join: ParsableCommand {
       let name = try VaultName(name ?? suggested)
       let clone = try VaultClone(of: id, as: name, at: keynode)
       service.add(ReplicatedVault(clone, from: code.node))
+      let target = PeerTarget(address: code.addresses[0], node: code.node)
       _ = try PeerSyncFailure.explained { () throws(PeerSyncError) in
-        try service.synchronize(
-          id, with: PeerTarget(address: code.addresses[0], node: code.node), timeout: .seconds(3600))
+        try progress.during { () throws(PeerSyncError) in
+          try service.synchronize(id, with: target, timeout: .seconds(3600))
+        }
       }
       guard let vault = clone.vault?.vault else { throw Failure(.peer, "nothing of the vault came: try again") }
       try vault.finish()

@@ -130,18 +130,19 @@ struct RemoteCommand: ParsableCommand {
     private func exchange(_ vault: Vault, with known: KnownRemotes.Remote) throws {
       let exchange = VaultExchange(vault)
       do {
-        let remote: RemoteRepository
+        let progress = ProgressLine()
+        var remote: RemoteRepository
         do throws(GitError) {
           remote = try RemoteRepository(at: known.address, from: vault.repository)
         } catch {
           throw VaultError.repository(error)
         }
-        var verdict: Verdict?
-        if !push {
-          verdict = try exchange.pull(from: remote)
-          _ = try vault.redoLostActs()
+        remote.progressed = { progress.note($0) }
+        let (verdict, outcomes) = try progress.during { [remote] in
+          let verdict = push ? nil : try exchange.pull(from: remote)
+          if verdict != nil { _ = try vault.redoLostActs() }
+          return (verdict, pull ? [:] : try exchange.push(to: remote, having: verdict))
         }
-        let outcomes = pull ? [:] : try exchange.push(to: remote, having: verdict)
         try RemoteCommand.show(outcomes, known.name)
         if let verdict { try VerdictReport.show(verdict, from: known.name) }
       } catch VaultError.repository(.remote(let reason)) {

@@ -45,8 +45,11 @@ struct Synchronize: ParsableCommand {
       let vault = try keynode.openVault(try VaultName(vault))
       var configuration = PeerConfiguration()
       configuration.direction = push ? .push : pull ? .pull : .both
-      let service = try PeerSyncFailure.explained { () throws(PeerSyncError) in
-        try PeerService(identity: keynode.identity, configuration: configuration)
+      let progress = ProgressLine()
+      var events = PeerEvents()
+      events.progressed = { progress.note($0) }
+      let service = try PeerSyncFailure.explained { [events] () throws(PeerSyncError) in
+        try PeerService(identity: keynode.identity, configuration: configuration, events: events)
       }
       defer { service.stop() }
       service.add(ReplicatedVault(VaultExchange(vault)))
@@ -55,7 +58,9 @@ struct Synchronize: ParsableCommand {
       var reached = 0
       for target in targets {
         do throws(PeerSyncError) {
-          let report = try service.synchronize(vault.id, with: target, timeout: .seconds(3600))
+          let report = try progress.during { () throws(PeerSyncError) in
+            try service.synchronize(vault.id, with: target, timeout: .seconds(3600))
+          }
           reached += 1
           show(target, report)
         } catch {
@@ -97,8 +102,9 @@ struct Synchronize: ParsableCommand {
         ]))
       return
     }
+    let (received, sent) = (TransferMeter.size(report.bytesReceived), TransferMeter.size(report.bytesSent))
     Console.tell(
-      "\(target.address): \(report.received.count) branches received (\(report.bytesReceived) bytes), \(report.sent.count) sent (\(report.bytesSent) bytes)"
+      "\(target.address): \(report.received.count) branches received (\(received)), \(report.sent.count) sent (\(sent))"
     )
     for (_, reason) in report.refused.sorted(by: { $0.key < $1.key }) {
       Console.complain("refused a change: \(reason)")

@@ -8,10 +8,13 @@ enum Console {
   static var hasTerminal: Bool { isatty(0) == 1 && isatty(2) == 1 }
 
   /// One sentence on stderr.
-  static func complain(_ sentence: String) { write([UInt8]("polykey: \(sentence)\n".utf8), to: 2) }
+  static func complain(_ sentence: String) { tell("polykey: \(sentence)") }
 
   /// A line on stderr that is no error.
-  static func tell(_ line: String) { write([UInt8]("\(line)\n".utf8), to: 2) }
+  static func tell(_ line: String) {
+    ProgressLine.clear()
+    write([UInt8]("\(line)\n".utf8), to: 2)
+  }
 
   static func print(_ line: String) { write([UInt8]("\(line)\n".utf8), to: 1) }
 

@@ -38,19 +38,42 @@ final class ReplacedFile {
 }
 
 /// A file that is read from its beginning to its end.
-enum InputFile {
+final class InputFile {
+  private let path: String
+  private let descriptor: Int32
+  /// Nil for what is no regular file.
+  let size: UInt64?
+
+  init(_ path: String) throws(Failure) {
+    self.path = path
+    descriptor = unsafe open(path, O_RDONLY | O_CLOEXEC)
+    guard descriptor >= 0 else { throw InputFile.failure(path, errno) }
+    size = InputFile.size(of: path)
+  }
+
+  /// The size of a regular file; nil for anything else.
+  static func size(of path: String) -> UInt64? {
+    var status = stat()
+    guard unsafe stat(path, &status) == 0, status.st_mode & S_IFMT == S_IFREG else { return nil }
+    return UInt64(clamping: status.st_size)
+  }
+
+  static func isPipe(_ path: String) -> Bool {
+    var status = stat()
+    return unsafe stat(path, &status) == 0 && status.st_mode & S_IFMT == S_IFIFO
+  }
+
+  deinit { close(descriptor) }
+
   /// Lends `body` the content in pieces of at most 64 KiB.
-  static func read(_ path: String, body: ([UInt8]) throws -> Void) throws {
-    let descriptor = unsafe open(path, O_RDONLY | O_CLOEXEC)
-    guard descriptor >= 0 else { throw failure(path, errno) }
-    defer { close(descriptor) }
+  func read(_ body: ([UInt8]) throws -> Void) throws {
     var chunk = [UInt8](repeating: 0, count: 65_536)
     while true {
       let count = unsafe chunk.withUnsafeMutableBytes { unsafe Glibc.read(descriptor, $0.baseAddress, $0.count) }
       if count < 0 {
         let code = errno
         if code == EINTR { continue }
-        throw failure(path, code)
+        throw InputFile.failure(path, code)
       }
       if count == 0 { return }
       try body(Array(chunk[..<count]))
