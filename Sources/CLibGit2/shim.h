@@ -16,6 +16,9 @@ static inline int clibgit2_enable_fsync_gitdir(int enabled) {
 static inline int clibgit2_set_owner_validation(int enabled) {
   return git_libgit2_opts(GIT_OPT_SET_OWNER_VALIDATION, enabled);
 }
+static inline int clibgit2_set_authorities(const char *file, const char *directory) {
+  return git_libgit2_opts(GIT_OPT_SET_SSL_CERT_LOCATIONS, file, directory);
+}
 
 #include <stddef.h>
 #include <stdint.h>

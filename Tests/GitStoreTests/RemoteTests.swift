@@ -1,5 +1,6 @@
 import Foundation
 import GitStore
+import Synchronization
 import TestSupport
 import Testing
 
@@ -140,6 +141,28 @@ import Testing
       #expect(throws: GitError.remote(.unreachable), "\(address)") {
         _ = try RemoteRepository(at: address, from: sample.repository).heads()
       }
+    }
+  }
+
+  @Test func `transfers tell how far they are`() throws {
+    let (source, head) = try PackReaderTests.historic(seed: 96)
+    for address in Self.addresses(source.path) {
+      let told = Mutex<[RemoteProgress]>([])
+      let sample = try Sample()
+      var remote = try RemoteRepository(at: address, from: sample.repository)
+      remote.progressed = { progress in told.withLock { $0.append(progress) } }
+      let quarantine = Quarantine(for: sample.repository)
+      let fetched = try remote.fetch(["refs/heads/main"], into: quarantine)
+      let received = told.withLock { $0 }
+      #expect(received.allSatisfy { $0.stage == .receiving })
+      #expect(received.last?.objectCount == 48 && received.last?.totalCount == 48)
+      #expect(try #require(received.last).byteCount > 1000)
+      try Self.admit(fetched[0], quarantine, sample.repository)
+      let new = try Self.commit(sample, on: head, "new")
+      #expect(try remote.push([.init(name: "refs/heads/new", object: new)]) == ["refs/heads/new": .updated])
+      let sent = try #require(told.withLock { $0 }.last { $0.stage == .sending })
+      #expect(sent.objectCount == sent.totalCount && sent.totalCount >= 3)
+      try source.git("branch", "-D", "new")
     }
   }
 

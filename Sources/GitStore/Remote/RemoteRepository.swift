@@ -6,10 +6,20 @@ package enum RemoteFailure: Hashable, Sendable {
   case unreachable
   /// There is no repository, or none that may be read.
   case notFound
-  /// No credentials that were tried are accepted.
+  /// No ssh key that was tried is accepted.
   case notAuthenticated
-  /// The host's key is not in `known_hosts`, or its certificate is not one that the system trusts.
+  /// The host wants a user name and a password, and nothing gave them.
+  case passwordMissing
+  /// The host does not accept the user name and password.
+  case passwordWrong
+  /// An address that a password is part of: addresses are kept in clear, and shown.
+  case passwordInAddress
+  /// The host's key is not in `known_hosts`.
   case hostNotTrusted
+  /// The host's certificate is not from an authority that is trusted, or not for this host, or not valid now.
+  case certificateNotTrusted
+  /// The certificates of authorities cannot be read.
+  case authoritiesUnreadable
   /// The other side refused, or does not speak git's protocol; over ssh also where it has no such repository.
   case refused
 }
@@ -27,8 +37,8 @@ package enum PushOutcome: Hashable, Sendable {
 
 /// Another git repository, by its address, through any of git's transports.
 ///
-/// Calls block, and may come from any thread. Credentials are those of the ssh agent and the usual key files without passphrase, or none;
-/// hosts are checked as libgit2 does: against `~/.ssh/known_hosts`, and the system's certificates. No git configuration is used.
+/// Calls block, and may come from any thread. Over ssh the keys are those of the agent and the usual key files without passphrase, and hosts
+/// are checked against `~/.ssh/known_hosts`. Over https both come from ``access``. No git configuration is used.
 package struct RemoteRepository: Sendable {
   /// A reference there.
   package struct Head: Hashable, Sendable {
@@ -54,6 +64,8 @@ package struct RemoteRepository: Sendable {
 
   /// Its address, as given.
   package let address: String
+  /// What is used if it is on another host, over https.
+  package var access = WebAccess()
   /// Told how far each transfer has come, from the thread of the call; it must return soon.
   package var progressed: @Sendable (RemoteProgress) -> Void = { _ in }
   private let repository: Repository
@@ -69,9 +81,16 @@ package struct RemoteRepository: Sendable {
     guard !address.isEmpty, !address.hasPrefix("-"), !address.utf8.contains(0), !address.contains("::"),
       scheme.map({ ["file", "ssh", "https"].contains($0) }) ?? true
     else { throw .remote(.unsupportedAddress) }
+    guard scheme == nil || !Self.hasPassword(address) else { throw .remote(.passwordInAddress) }
     self.address = address
     self.repository = repository
     localPath = try scheme == nil ? Self.path(address) : scheme == "file" ? Self.path(ofURL: address) : nil
+  }
+
+  /// Whether a URL has one, as in `https://user:password@host/`.
+  private static func hasPassword(_ url: String) -> Bool {
+    let rest = url[(url.firstRange(of: "://")?.upperBound ?? url.startIndex)...].prefix { $0 != "/" }
+    return rest.lastIndex(of: "@").map { rest[..<$0].contains(":") } ?? false
   }
 
   /// The path that an address without scheme is; nil for `HOST:PATH`.
@@ -146,7 +165,8 @@ package struct RemoteRepository: Sendable {
     let progressed: @Sendable (RemoteProgress) -> Void = { [progressed] progress in
       progressed(isCounting ? progress : progress.withoutBytes)
     }
-    return try RemoteSession(to: address, for: repository, progressed: progressed, shouldStop: shouldStop)
+    return try RemoteSession(
+      to: address, for: repository, access: access, progressed: progressed, shouldStop: shouldStop)
   }
 
   /// Has `download` bring what is missing of the named references, and returns them.

@@ -15,7 +15,9 @@ final class RemoteSession {
   private let directory: IncomingDirectory
   private let root: Directory
   private let backend: ObjectBackend
-  private let credentials = RemoteCredentials()
+  private let credentials: RemoteCredentials
+  /// Held for as long as libgit2 may look at the authorities that are set.
+  private let authorities: WebAuthorities.Use?
   private let repository: OpaquePointer
   private let remote: OpaquePointer
   /// What the other side said of each reference that was pushed.
@@ -24,10 +26,13 @@ final class RemoteSession {
   private let shouldStop: @Sendable () -> Bool
 
   init(
-    to address: String, for owner: Repository, progressed: @escaping @Sendable (RemoteProgress) -> Void,
-    shouldStop: @escaping @Sendable () -> Bool
+    to address: String, for owner: Repository, access: WebAccess,
+    progressed: @escaping @Sendable (RemoteProgress) -> Void, shouldStop: @escaping @Sendable () -> Bool
   ) throws(GitError) {
     try requireLibrary()
+    let isWeb = address.hasPrefix("https://")
+    credentials = RemoteCredentials(passwords: isWeb ? access.passwords : nil)
+    authorities = isWeb ? try WebAuthorities.Use(access.authorities) : nil
     let directory = try IncomingDirectory(in: owner.root)
     try Self.fill(directory, of: owner)
     let backend = ObjectBackend(source: owner, shouldStop: shouldStop)
@@ -101,6 +106,7 @@ final class RemoteSession {
     unsafe options.proxy_opts.type = GIT_PROXY_AUTO
     try check(
       unsafe git_remote_connect_ext(remote, direction == .fetch ? GIT_DIRECTION_FETCH : GIT_DIRECTION_PUSH, &options))
+    credentials.wereAccepted()
     var list: UnsafeMutablePointer<UnsafePointer<git_remote_head>?>?
     var count = 0
     try check(unsafe git_remote_ls(&list, &count, remote))
@@ -213,8 +219,10 @@ final class RemoteSession {
     // The error's class, not its text, which names addresses and paths.
     let area = unsafe git_error_last().map { unsafe $0.pointee.klass } ?? 0
     switch (status, git_error_t(rawValue: UInt32(area))) {
-    case (GIT_EAUTH.rawValue, _): throw .remote(.notAuthenticated)
-    case (GIT_ECERTIFICATE.rawValue, _), (_, GIT_ERROR_SSL): throw .remote(.hostNotTrusted)
+    case (GIT_EAUTH.rawValue, _): throw .remote(credentials.failure)
+    case (GIT_ECERTIFICATE.rawValue, _):
+      throw .remote(authorities == nil ? .hostNotTrusted : .certificateNotTrusted)
+    case (_, GIT_ERROR_SSL): throw .remote(.unreachable)
     case (GIT_ENOTFOUND.rawValue, _), (_, GIT_ERROR_REPOSITORY): throw .remote(.notFound)
     case (_, GIT_ERROR_NET), (_, GIT_ERROR_OS): throw .remote(credentials.wereTried ? .refused : .unreachable)
     case (_, GIT_ERROR_SSH): throw .remote(credentials.wereTried ? .refused : .hostNotTrusted)

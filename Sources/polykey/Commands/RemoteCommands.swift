@@ -10,6 +10,9 @@ struct RemoteCommand: ParsableCommand {
       A path, HOST:PATH, or a file://, ssh:// or https:// URL of a git repository, as `git init --bare` makes one. It gets the vault's \
       branches; what is taken from it is verified as from a peer.
 
+      Over ssh the keys are those of ssh-agent, or key files without a passphrase, and the host is in ~/.ssh/known_hosts. Over https your git's \
+      http.sslCAInfo, http.sslCAPath and credential helpers hold, and it asks for a password on a terminal.
+
       Example: polykey remote add prod backup git@example.org:prod.git
       """,
     subcommands: [Add.self, ListRemotes.self, Remove.self, Sync.self])
@@ -138,6 +141,7 @@ struct RemoteCommand: ParsableCommand {
           throw VaultError.repository(error)
         }
         remote.progressed = { progress.note($0) }
+        if known.address.hasPrefix("https://") { remote.access = UsersGit.access(to: known.address) }
         let (verdict, outcomes) = try progress.during { [remote] in
           let verdict = push ? nil : try exchange.pull(from: remote)
           if verdict != nil { _ = try vault.redoLostActs() }

@@ -57,9 +57,16 @@ extension GitError {
     case .remote(.unreachable): "the other repository cannot be reached"
     case .remote(.notFound): "there is no git repository at that address"
     case .remote(.notAuthenticated): "the host accepts none of your ssh keys: add one to ssh-agent"
-    case .remote(.hostNotTrusted):
-      "the host's key or certificate is not trusted: connect once with ssh, and confirm its key"
-    case .remote(.refused): "the other repository refused"
+    case .remote(.passwordMissing):
+      "the host wants a user name and a password: give git one for it (see gitcredentials(7)), or use a terminal"
+    case .remote(.passwordWrong): "the host does not accept the user name and password that git gave for it"
+    case .remote(.passwordInAddress): "an address has no password in it: let git's credential helper keep that"
+    case .remote(.hostNotTrusted): "the host's key is not trusted: connect once with ssh, and confirm its key"
+    case .remote(.certificateNotTrusted):
+      "the host's certificate is not trusted: name its authority's in git's http.sslCAInfo, or add that to the system's"
+    case .remote(.authoritiesUnreadable):
+      "the authorities' certificates that git's http.sslCAInfo or http.sslCAPath names cannot be read"
+    case .remote(.refused): "the host refused, or has no such repository"
     case .outOfSpace: "no space left on the disk"
     case .io(let code): ErrorNumber.text(code)
     case .library(let code): "libgit2 failed (\(code))"
