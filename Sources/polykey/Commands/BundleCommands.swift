@@ -16,15 +16,14 @@ struct WriteBundle: ParsableCommand {
         polykey bundle prod /media/stick/prod.bundle --since 1f2e3d4c
       """)
 
-  @OptionGroup var identity: IdentityOptions
-  @Argument(help: "The vault.") var vault: String
+  @OptionGroup var chosen: VaultOptions
   @Argument(help: "The file; it is replaced.") var file: String
   @Option(help: ArgumentHelp("A version of `polykey log` that the other side has, or all.", valueName: "version"))
   var since = "all"
 
   func run() throws {
     try explained {
-      let vault = try identity.keynode().openVault(try VaultName(vault))
+      let vault = try chosen.open()
       let version = since == "all" ? nil : try VersionHistory(of: vault).version(named: since)
       let output = try ReplacedFile(file)
       let progress = ProgressLine()
@@ -66,14 +65,12 @@ struct ApplyBundle: ParsableCommand {
       Example: polykey apply prod /media/stick/prod.bundle
       """)
 
-  @OptionGroup var identity: IdentityOptions
-  @Argument(help: "The vault.") var vault: String
+  @OptionGroup var chosen: VaultOptions
   @Argument(help: "The file.") var file: String
 
   func run() throws {
     try explained {
-      let keynode = try identity.keynode()
-      let vault = try open(try VaultName(vault), keynode)
+      let vault = try open(try chosen.name(), try chosen.identity.keynode())
       let bundle = try VaultExchange(vault).receiveBundle()
       let verdict = try reading(
         "it builds on versions that are not here: have it written with an earlier --since, or all"

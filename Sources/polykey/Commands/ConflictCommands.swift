@@ -18,8 +18,7 @@ struct ListConflicts: ParsableCommand {
         polykey conflicts prod --keep db/password
       """)
 
-  @OptionGroup var identity: IdentityOptions
-  @Argument(help: "The vault.") var vault: String
+  @OptionGroup var chosen: VaultOptions
   @Option(help: ArgumentHelp("Make this the value at its place.", valueName: "path")) var take: String?
   @Option(help: ArgumentHelp("Drop this; of a secret's own path all that lost.", valueName: "path")) var keep: String?
   @Flag(help: "Print one JSON object a line.") var json = false
@@ -29,8 +28,8 @@ struct ListConflicts: ParsableCommand {
   }
 
   func run() throws {
-    let name = try explained { try VaultName(vault) }
-    let local = try LocalFileSystem(name, of: try identity.keynode())
+    let name = try explained { try chosen.name() }
+    let local = try LocalFileSystem(name, of: try chosen.identity.keynode())
     let conflicts = try explained { try local.conflicts() }
     if let path = take ?? keep {
       try explained(path) {
@@ -65,18 +64,19 @@ struct ListConflicts: ParsableCommand {
 
   /// What is shown at `path`, or lost that path.
   private func find(_ path: String, among conflicts: [Conflict]) throws -> [Conflict] {
-    let bytes = Array((path.hasPrefix("\(vault):") ? path.dropFirst(vault.count + 1) : path[...]).utf8)
+    let bytes = Array((path.hasPrefix("\(chosen.vault):") ? path.dropFirst(chosen.vault.count + 1) : path[...]).utf8)
     let objects = Set(conflicts.filter { $0.path == bytes }.map(\.object))
     let found = conflicts.filter { objects.isEmpty ? $0.place == bytes : objects.contains($0.object) }
     guard !found.isEmpty else {
-      throw Failure(.missing, "\(path): no such conflict: see `polykey conflicts \(vault)`")
+      throw Failure(.missing, "\(path): no such conflict: see `polykey conflicts \(chosen.vault)`")
     }
     return found
   }
 
   private func accept(_ conflicts: [Conflict], named path: String, in local: LocalFileSystem) throws {
     guard Set(conflicts.map(\.object)).count == 1 else {
-      throw Failure(.usage, "\(path): more than one value lost it: name one of those in `polykey conflicts \(vault)`")
+      throw Failure(
+        .usage, "\(path): more than one value lost it: name one of those in `polykey conflicts \(chosen.vault)`")
     }
     for conflict in conflicts {
       let (from, to) = (try names(conflict.path), try names(conflict.place))

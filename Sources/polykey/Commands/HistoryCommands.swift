@@ -168,14 +168,13 @@ struct Verify: ParsableCommand {
     abstract: "Verify every commit, signature and object of a vault; exits 6 if anything is wrong.",
     discussion: "Example: polykey verify prod")
 
-  @OptionGroup var identity: IdentityOptions
-  @Argument(help: "The vault.") var vault: String
+  @OptionGroup var chosen: VaultOptions
   @Flag(help: "Print one JSON object a finding.") var json = false
 
   func run() throws {
     var findings = 0
     let summary = try explained {
-      try identity.keynode().openVault(try VaultName(vault)).verify { finding in
+      try chosen.open().verify { finding in
         findings += 1
         show(finding)
       }
@@ -202,7 +201,7 @@ struct Verify: ParsableCommand {
     case .secret(let object, let known):
       path = known
       subject =
-        known.map { "\(vault):\(String(decoding: $0, as: UTF8.self))" }
+        known.map { "\(chosen.vault):\(String(decoding: $0, as: UTF8.self))" }
         ?? "secret of unknown name, object \(object.hex)"
     }
     let reason = Failure(finding.reason).sentence

@@ -17,8 +17,7 @@ struct Invite: ParsableCommand {
         polykey invite prod --role writer --wait --listen 0.0.0.0:7420
       """)
 
-  @OptionGroup var identity: IdentityOptions
-  @Argument(help: "The vault.") var vault: String
+  @OptionGroup var chosen: VaultOptions
   @Option(help: "owner, writer, reader or replica.") var role: Role
   @Option(help: "What the members call the new one.") var label: String?
   @Option(help: ArgumentHelp("How long the code is good for: 10m, 1h, 2d.", valueName: "time")) var expires = "1h"
@@ -34,8 +33,7 @@ struct Invite: ParsableCommand {
       guard let seconds = Duration.seconds(expires) else {
         throw Failure(.usage, "--expires takes a number with s, m, h or d, as in 30m")
       }
-      let keynode = try identity.keynode()
-      let vault = try keynode.openVault(try VaultName(vault))
+      let (keynode, vault) = try chosen.openWithKeynode()
       guard vault.role == .owner else { throw VaultError.roleForbids }
       Invitation.forgetExpired(at: keynode.paths)
       let invitation = Invitation(

@@ -178,12 +178,11 @@ struct Signers: ParsableCommand {
         git -C ~/.local/share/polykey/vaults/prod.git -c gpg.ssh.allowedSignersFile=$PWD/signers log --show-signature main
       """)
 
-  @OptionGroup var identity: IdentityOptions
-  @Argument(help: "The vault.") var vault: String
+  @OptionGroup var chosen: VaultOptions
 
   func run() throws {
     try explained {
-      let vault = try identity.keynode().openVault(try VaultName(vault))
+      let vault = try chosen.open()
       for node in vault.membership.members.keys.sorted() { Console.print(Identity.allowedSignersLine(of: node)) }
     }
   }

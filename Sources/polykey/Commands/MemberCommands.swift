@@ -33,13 +33,12 @@ struct ListMembers: ParsableCommand {
     commandName: "members", abstract: "List who may do what in a vault, and how far each is.",
     discussion: "Example: polykey members prod --json")
 
-  @OptionGroup var identity: IdentityOptions
-  @Argument(help: "The vault.") var vault: String
+  @OptionGroup var chosen: VaultOptions
   @Flag(help: "Print one JSON object a line.") var json = false
 
   func run() throws {
     try explained {
-      let vault = try identity.keynode().openVault(try VaultName(vault))
+      let vault = try chosen.open()
       let people = try vault.people()?.persons ?? [:]
       let progress = try vault.progress()
       let membership = vault.membership
@@ -85,15 +84,13 @@ struct SetRole: ParsableCommand {
       "Roles: owner (members and keys), writer, reader, replica (holds no key).\n\nExample: polykey role prod bob reader"
   )
 
-  @OptionGroup var identity: IdentityOptions
-  @Argument(help: "The vault.") var vault: String
-  @Argument(help: "The member: a node id, its first characters, or a label.") var member: MemberName
+  @OptionGroup var chosen: MemberOptions
   @Argument(help: "owner, writer, reader or replica.") var role: Role
 
   func run() throws {
     try explained {
-      let vault = try identity.keynode().openVault(try VaultName(vault))
-      try vault.setRole(of: try member.find(in: vault), to: role)
+      let (vault, node) = try chosen.find()
+      try vault.setRole(of: node, to: role)
     }
   }
 }
@@ -110,14 +107,11 @@ struct RemoveMember: ParsableCommand {
       Example: polykey remove-member prod bob
       """)
 
-  @OptionGroup var identity: IdentityOptions
-  @Argument(help: "The vault.") var vault: String
-  @Argument(help: "The member: a node id, its first characters, or a label.") var member: MemberName
+  @OptionGroup var chosen: MemberOptions
 
   func run() throws {
     try explained {
-      let vault = try identity.keynode().openVault(try VaultName(vault))
-      let node = try member.find(in: vault)
+      let (vault, node) = try chosen.find()
       try vault.remove(node)
       Console.tell("\(node.short) is removed. It could read these; change them where they are valid:")
       for path in try Exposure.paths(to: node, in: vault) { Console.write(path + [0x0A], to: 1) }
@@ -132,13 +126,12 @@ struct ListExposed: ParsableCommand {
     abstract: "List the secrets that removed members could read and that were not changed since.",
     discussion: "Exits 0 when the list is empty, else 1.\n\nExample: polykey exposed prod")
 
-  @OptionGroup var identity: IdentityOptions
-  @Argument(help: "The vault.") var vault: String
+  @OptionGroup var chosen: VaultOptions
   @Flag(help: "Print one JSON object a line.") var json = false
 
   func run() throws {
     try explained {
-      let vault = try identity.keynode().openVault(try VaultName(vault))
+      let vault = try chosen.open()
       let people = try vault.people()?.persons ?? [:]
       var count = 0
       for node in vault.membership.removed.keys.sorted() where vault.membership.members[node]?.role.mayRead != true {
@@ -173,13 +166,12 @@ struct Rotate: ParsableCommand {
     abstract: "Begin a new generation of a vault's key, for what is written from now on.",
     discussion: "Example: polykey rotate prod --re-encrypt")
 
-  @OptionGroup var identity: IdentityOptions
-  @Argument(help: "The vault.") var vault: String
+  @OptionGroup var chosen: VaultOptions
   @Flag(help: "Also encrypt every current secret under the new key, as one version.") var reEncrypt = false
 
   func run() throws {
     try explained {
-      let vault = try identity.keynode().openVault(try VaultName(vault))
+      let vault = try chosen.open()
       try vault.rotate()
       if reEncrypt { try vault.reencryptAll() }
       try vault.finish()

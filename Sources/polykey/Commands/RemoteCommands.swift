@@ -22,15 +22,13 @@ struct RemoteCommand: ParsableCommand {
       abstract: "Name a git repository for a vault, or give it another address.",
       discussion: "Example: polykey remote add prod backup /mnt/backup/prod.git")
 
-    @OptionGroup var identity: IdentityOptions
-    @Argument(help: "The vault.") var vault: String
+    @OptionGroup var chosen: VaultOptions
     @Argument(help: "What you call it.") var name: String
     @Argument(help: "Its address.") var url: String
 
     func run() throws {
       try explained {
-        let keynode = try identity.keynode()
-        let vault = try keynode.openVault(try VaultName(vault))
+        let (keynode, vault) = try chosen.openWithKeynode()
         guard !name.isEmpty, !name.contains(where: { $0.isWhitespace || $0 == "#" }) else {
           throw Failure(.usage, "a remote's name has no spaces")
         }
@@ -53,14 +51,12 @@ struct RemoteCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
       commandName: "list", abstract: "List a vault's remotes.", discussion: "Example: polykey remote list prod --json")
 
-    @OptionGroup var identity: IdentityOptions
-    @Argument(help: "The vault.") var vault: String
+    @OptionGroup var chosen: VaultOptions
     @Flag(help: "Print one JSON object a line.") var json = false
 
     func run() throws {
       try explained {
-        let keynode = try identity.keynode()
-        let vault = try keynode.openVault(try VaultName(vault))
+        let (keynode, vault) = try chosen.openWithKeynode()
         for remote in KnownRemotes(at: keynode.paths).remotes(of: vault.id) {
           Console.print(
             json
@@ -76,14 +72,12 @@ struct RemoteCommand: ParsableCommand {
       abstract: "Forget a remote; the repository itself stays.",
       discussion: "Example: polykey remote remove prod backup")
 
-    @OptionGroup var identity: IdentityOptions
-    @Argument(help: "The vault.") var vault: String
+    @OptionGroup var chosen: VaultOptions
     @Argument(help: "What you call it.") var name: String
 
     func run() throws {
       try explained {
-        let keynode = try identity.keynode()
-        let vault = try keynode.openVault(try VaultName(vault))
+        let (keynode, vault) = try chosen.openWithKeynode()
         var known = KnownRemotes(at: keynode.paths)
         guard try known.remove(name, of: vault.id) else { throw RemoteCommand.missing(vault) }
       }
@@ -99,20 +93,13 @@ struct RemoteCommand: ParsableCommand {
         Example: polykey remote sync prod backup --push
         """)
 
-    @OptionGroup var identity: IdentityOptions
-    @Argument(help: "The vault.") var vault: String
+    @OptionGroup var chosen: VaultOptions
     @Argument(help: "What you call it; without a name all.") var name: String?
-    @Flag(help: "Only give.") var push = false
-    @Flag(help: "Only take.") var pull = false
-
-    func validate() throws {
-      if push, pull { throw ValidationError("Give --push or --pull, not both; without either it does both.") }
-    }
+    @OptionGroup var direction: DirectionOptions
 
     func run() throws {
       try explained {
-        let keynode = try identity.keynode()
-        let vault = try keynode.openVault(try VaultName(vault))
+        let (keynode, vault) = try chosen.openWithKeynode()
         let all = KnownRemotes(at: keynode.paths).remotes(of: vault.id)
         let wanted = all.filter { name == nil || $0.name == name }
         guard !wanted.isEmpty else { throw RemoteCommand.missing(vault) }
@@ -143,9 +130,9 @@ struct RemoteCommand: ParsableCommand {
         remote.progressed = { progress.note($0) }
         if known.address.hasPrefix("https://") { remote.access = UsersGit.access(to: known.address) }
         let (verdict, outcomes) = try progress.during { [remote] in
-          let verdict = push ? nil : try exchange.pull(from: remote)
+          let verdict = direction.push ? nil : try exchange.pull(from: remote)
           if verdict != nil { _ = try vault.redoLostActs() }
-          return (verdict, pull ? [:] : try exchange.push(to: remote, having: verdict))
+          return (verdict, direction.pull ? [:] : try exchange.push(to: remote, having: verdict))
         }
         try RemoteCommand.show(outcomes, known.name)
         if let verdict { try VerdictReport.show(verdict, from: known.name) }

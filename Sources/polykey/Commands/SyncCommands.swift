@@ -28,23 +28,16 @@ struct Synchronize: ParsableCommand {
     commandName: "sync", abstract: "Exchange a vault with a peer once, or with all that are known.",
     discussion: "Examples:\n  polykey sync prod\n  polykey sync prod bob --pull\n  polykey sync prod 192.0.2.7:7420")
 
-  @OptionGroup var identity: IdentityOptions
-  @Argument(help: "The vault.") var vault: String
+  @OptionGroup var chosen: VaultOptions
   @Argument(help: "A peer's name, label or node id, or HOST:PORT.") var peer: String?
-  @Flag(help: "Only give.") var push = false
-  @Flag(help: "Only take.") var pull = false
+  @OptionGroup var direction: DirectionOptions
   @Flag(help: "Print one JSON object a peer.") var json = false
-
-  func validate() throws {
-    if push, pull { throw ValidationError("Give --push or --pull, not both; without either it does both.") }
-  }
 
   func run() throws {
     try explained {
-      let keynode = try identity.keynode()
-      let vault = try keynode.openVault(try VaultName(vault))
+      let (keynode, vault) = try chosen.openWithKeynode()
       var configuration = PeerConfiguration()
-      configuration.direction = push ? .push : pull ? .pull : .both
+      configuration.direction = direction.push ? .push : direction.pull ? .pull : .both
       let progress = ProgressLine()
       var events = PeerEvents()
       events.progressed = { progress.note($0) }
