@@ -75,6 +75,8 @@ package enum CommitFlaw: Hashable, Sendable {
   case notAMember
   case clock
   case tree
+  /// Its README.md is none of ours: people run the commands there.
+  case readme
   case parents
   case malformed
   /// A node's branch was told one thing here and another there.
@@ -100,6 +102,7 @@ extension CommitFlaw {
     case .notAMember: "its author may not write here"
     case .clock: "its clock is wrong"
     case .tree: "its tree has what a vault does not have"
+    case .readme: "its README.md is not the one that all vaults have"
     case .parents: "its parents are wrong"
     case .malformed: "it is malformed"
     case .fork: "its author has gone on from an earlier version than we know: perhaps a backup was put back"

@@ -148,7 +148,7 @@ import VirtualFS
       objects.append(subtree)
       entry = TreeEntry(mode: .directory, name: parts[0], object: subtree.name)
     }
-    let tree = NewObject(kind: .tree, bytes: Tree.encode([entry]))
+    let tree = NewObject(kind: .tree, bytes: Tree.encode([entry, .readme]))
     try sample.vault.repository.add(objects + [tree], durable: false)
     let commit = try plant(sample, after: head, tree: tree.name, message: message.encoded)
     let expected = VaultError.commitInvalid(commit, .tree)
@@ -164,7 +164,7 @@ import VirtualFS
     let subtree = NewObject(
       kind: .tree, bytes: Tree.encode([TreeEntry(mode: mode, name: name, object: inner.name)]))
     let tree = NewObject(
-      kind: .tree, bytes: Tree.encode([TreeEntry(mode: .directory, name: "ab", object: subtree.name)]))
+      kind: .tree, bytes: Tree.encode([TreeEntry(mode: .directory, name: "ab", object: subtree.name), .readme]))
     try sample.vault.repository.add([inner, subtree, tree], durable: false)
     let commit = try plant(sample, after: head, tree: tree.name, message: message.encoded)
     #expect(throws: VaultError.commitInvalid(commit, .tree)) { _ = try VaultBacking(try sample.reopened()) }

@@ -50,6 +50,11 @@ extension StoredNode {
   }
 }
 
+extension TreeEntry {
+  /// What every data tree has.
+  static let readme = TreeEntry(mode: .file, name: "README.md", object: Vault.readme.name)
+}
+
 extension ObjectID {
   /// A random one.
   static func random(_ generator: inout SeededGenerator) -> ObjectID {

@@ -1,5 +1,16 @@
+internal import GitStore
+
 /// The README.md at the root of every data commit: one constant blob, so that it says nothing of the vault.
 enum Restoring {
+  /// Every text that format 1 ever had.
+  ///
+  /// People run what it says, so no member may write another there; see docs/format.md, "Versions".
+  static let texts: Set<ObjectName> = [
+    Vault.readme.name,
+    // The one that looked for the key of the first epoch only; vaults of 2026-11-24 have it.
+    ObjectName(hex: "54de64da64c565325f7254ce09717cedd770c2c8".utf8) ?? Vault.readme.name,
+  ]
+
   static let text = """
     # This is a Polykey vault
 

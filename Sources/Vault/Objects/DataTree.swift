@@ -35,7 +35,7 @@ struct DataTree: Sendable {
   private var subtrees = [Subtree](repeating: Subtree(), count: 256)
   /// The subtrees below `conflicts/`; none at all as long as there are no conflicts.
   private var conflicts: [Subtree] = []
-  /// The blob of its README.md; nil if it has none.
+  /// The blob of its README.md; nil before the first version.
   private(set) var readme: ObjectName?
   private var changed: Set<Int> = []
 
@@ -171,7 +171,8 @@ extension DataTree {
   /// Reads a data commit's tree.
   ///
   /// Subtrees of the same name are taken from `old`, a tree already read.
-  /// - Throws: ``VaultError/repository(_:)``; ``CommitFlaw/tree`` (of commit `commit`) for a path or mode that the format does not have.
+  /// - Throws: ``VaultError/repository(_:)``; ``CommitFlaw/tree`` (of commit `commit`) for a path or mode that the format does not have,
+  ///   ``CommitFlaw/readme`` for another README.md than format 1 has.
   init(
     reading root: ObjectName, of commit: ObjectName, from source: some ObjectSource, sharing old: DataTree? = nil
   ) throws(VaultError) {
@@ -196,6 +197,7 @@ extension DataTree {
       subtrees[fan] = try DataTree.subtree(
         entry.object, fan, isLost: false, of: commit, from: source, sharing: old?.subtrees)
     }
+    guard let readme, Restoring.texts.contains(readme) else { throw .commitInvalid(commit, .readme) }
   }
 
   /// The subtree's number from its name of two hex digits.

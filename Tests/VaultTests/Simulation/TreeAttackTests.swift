@@ -12,19 +12,22 @@ import VirtualFS
 
   /// Paths that a vault does not have, one a tree.
   private static let paths = [
-    "notes.txt", "ab/x.age", "ab/.gitattributes", "conflicts/ab/\(digits).age", "ab/\(digits)~00000000.age",
-    "conflicts/ab/cd/\(digits)~00000000.age",
+    "notes.txt", "ab", "conflicts", "ab/x.age", "ab/.gitattributes", "conflicts/ab/\(digits).age",
+    "ab/\(digits)~00000000.age", "conflicts/ab/cd/\(digits)~00000000.age",
+    // Levels without end.
+    "ab/" + String(repeating: "cd/", count: 3000) + "x.age",
     // Parts without their object, or with a gap.
     "ab/\(digits).p00000000.age", "conflicts/ab/\(digits)~00000000.p00000000.age",
   ]
 
-  /// A tree with one blob at `path`, the root last.
+  /// A tree with one blob at `path`, sound but for that, the root last.
   private func tree(_ path: String, _ blob: NewObject, mode: TreeMode = .file) -> [NewObject] {
     var objects = [blob]
     var entry = TreeEntry(mode: mode, name: "", object: blob.name)
-    for name in path.split(separator: "/").reversed() {
+    let names = path.split(separator: "/")
+    for (depth, name) in names.enumerated().reversed() {
       entry.name = Array(name.utf8)
-      objects.append(NewObject(kind: .tree, bytes: Tree.encode([entry])))
+      objects.append(NewObject(kind: .tree, bytes: Tree.encode(depth == 0 ? [entry, .readme] : [entry])))
       entry = TreeEntry(mode: .directory, name: "", object: objects[objects.count - 1].name)
     }
     return objects
@@ -48,7 +51,7 @@ import VirtualFS
     }
     let subtree = NewObject(kind: .tree, bytes: Tree.encode(rows))
     let root = NewObject(
-      kind: .tree, bytes: Tree.encode([TreeEntry(mode: .directory, name: "ab", object: subtree.name)]))
+      kind: .tree, bytes: Tree.encode([TreeEntry(mode: .directory, name: "ab", object: subtree.name), .readme]))
     let commit = try scene.commit(after: try scene.tip(1), tree: root.name, by: scene.identity(1))
     try scene.expectRefused(scene.branch(1), [blob, subtree, root, commit], .tree)
   }
@@ -57,9 +60,9 @@ import VirtualFS
     for names in [["ab"], ["conflicts"], ["conflicts", "ab"]] {
       let scene = try AttackScene([.writer])
       var objects = [NewObject(kind: .tree, bytes: [])]
-      for name in names.reversed() {
+      for (depth, name) in names.enumerated().reversed() {
         let row = TreeEntry(mode: .directory, name: name, object: objects[objects.count - 1].name)
-        objects.append(NewObject(kind: .tree, bytes: Tree.encode([row])))
+        objects.append(NewObject(kind: .tree, bytes: Tree.encode(depth == 0 ? [row, .readme] : [row])))
       }
       let root = objects[objects.count - 1].name
       let commit = try scene.commit(after: try scene.tip(1), tree: root, by: scene.identity(1))
@@ -122,6 +125,27 @@ import VirtualFS
     try scene.expectSound()
   }
 
+  /// What one object of a pack may be is told by its header, so nothing of it need come.
+  @Test(arguments: [(UInt8(3), 3 << 20), (2, 32 << 20), (1, 64 << 10)])
+  func `an object that is larger than a vault's are ends the update`(type: UInt8, limit: Int) throws {
+    for (size, isAllowed) in [(limit, true), (limit + 1, false)] {
+      var header = [type << 4 | 0x80 | UInt8(size & 15)]
+      var rest = size >> 4
+      while rest > 0x7F {
+        header.append(0x80 | UInt8(rest & 0x7F))
+        rest >>= 7
+      }
+      header.append(UInt8(rest))
+      let update = try #require(try AttackScene([.writer]).nodes[0].exchange).receive()
+      let pack = [UInt8]("PACK".utf8) + [0, 0, 0, 2, 0, 0, 0, 1] + header
+      if isAllowed {
+        try update.feed(pack)
+      } else {
+        #expect(throws: VaultError.repository(.packTooLarge)) { try update.feed(pack) }
+      }
+    }
+  }
+
   @Test func `what comes in a pack beside a good commit does not stay`() throws {
     let scene = try AttackScene([.writer])
     let good = try scene.commit(after: try scene.tip(1), by: scene.identity(1))
@@ -136,12 +160,13 @@ import VirtualFS
   }
 
   enum Forgery: CaseIterable {
-    case tree, time, extraObject, unsorted, repeated, contained, nested, stranger
+    case tree, time, extraObject, unsorted, repeated, contained, nested, stranger, otherVault, single, many
 
     var flaw: CommitFlaw {
       switch self {
       case .tree, .time, .extraObject: .merge
-      case .unsorted, .repeated, .contained, .nested: .parents
+      case .unsorted, .repeated, .contained, .nested, .single, .many: .parents
+      case .otherVault: .otherVault
       case .stranger: .notAMember
       }
     }
@@ -181,10 +206,23 @@ import VirtualFS
       let alien = try scene.commit(after: nil, tree: pair[0].tree, by: try Identity())
       objects.append(alien)
       parents = [own.name, alien.name].sorted()
+    case .otherVault: break
+    case .single: parents = [own.name]
+    case .many:
+      // Each is sound, and none is another's ancestor, but no walk tells so many apart.
+      let siblings = try (0...UInt32(Divergence.limit)).map { number in
+        let tree = try scene.tree(of: own, adding: NewObject(kind: .blob, bytes: [UInt8(number)]))
+        objects += tree
+        return try scene.commit(after: own, tree: tree[tree.count - 1].name, by: scene.identity(1))
+      }
+      objects += siblings
+      parents = siblings.map(\.name).sorted()
+      clock = own.clock + 1
     }
-    let merge = MergeMessage(vault: try scene.victim.id, clock: clock)
-      .commit(tree: tree, parents: parents, time: time)
-    let next = try scene.commit(after: try scene.parsed(merge), by: scene.identity(1))
+    let vault = forgery == .otherVault ? VaultID(bytes: [UInt8](repeating: 1, count: 32)) : try scene.victim.id
+    let merge = MergeMessage(vault: vault, clock: clock).commit(tree: tree, parents: parents, time: time)
+    let next = try scene.commit(
+      after: own, tree: tree, by: scene.identity(1), parents: [merge.name], { $0.clock = clock + 1 })
     try scene.expectRefused(scene.branch(1), objects + [merge, next], forgery.flaw)
   }
 }
