@@ -81,7 +81,7 @@ let package = Package(
     tests(of: "TarStream"),
     tests(of: "GitStore"),
     tests(of: "VirtualFS"),
-    tests(of: "Vault", ["GitStore", "VirtualFS", "PeerScripts"]),
+    tests(of: "Vault", ["GitStore", "SSHSignature", "TarStream", "VirtualFS", "PeerScripts"]),
     tests(of: "FuseMount", ["VirtualFS"]),
     tests(
       of: "PeerSync",

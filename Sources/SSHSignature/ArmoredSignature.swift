@@ -26,6 +26,8 @@ public struct ArmoredSignature: Hashable, Sendable {
   public let namespace: [UInt8]
   /// The hash of the message.
   public let hash: Hash
+  /// Whether the text is broken into lines as OpenSSH breaks it: no other text, but for its last newline, then has these bytes.
+  public let isCanonical: Bool
   private let signature: [UInt8]
 
   /// Reads the text of a signature; its last newline may be missing.
@@ -41,10 +43,15 @@ public struct ArmoredSignature: Hashable, Sendable {
       isRight = Base64.decode(text, content, to: &output)
     }
     guard isRight else { throw .malformedSignature }
-    try self.init(blob: blob.span)
+    // Lines but the last are of one length, so the first tells.
+    let first = (content.lowerBound..<content.upperBound).first { text[$0] == UInt8(ascii: "\n") }
+    let isWhole = first == content.upperBound - 1
+    let length = (first ?? content.upperBound) - content.lowerBound
+    try self.init(blob: blob.span, isCanonical: isWhole ? length <= Armor.lineLength : length == Armor.lineLength)
   }
 
-  private init(blob: Span<UInt8>) throws(SSHSignatureError) {
+  private init(blob: Span<UInt8>, isCanonical: Bool) throws(SSHSignatureError) {
+    self.isCanonical = isCanonical
     var wire = Wire(0..<blob.count, malformed: .malformedSignature)
     guard blob.holds(SSHSIG.magic.utf8, in: try wire.bytes(SSHSIG.magic.utf8.count)) else { throw .malformedSignature }
     // "Verifiers MUST reject signatures with versions greater than those they support."

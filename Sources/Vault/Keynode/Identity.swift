@@ -100,10 +100,15 @@ package final class Identity: Sendable {
   /// The Ed25519 signature of `message` alone (RFC 8032), 64 bytes; for TLS, whose messages state their purpose themselves.
   package func signRaw(_ message: [UInt8]) throws(VaultError) -> [UInt8] { signing.signRaw(message) }
 
-  /// Whether `signature` is the node's over `message`.
+  /// Whether `signature` is the node's over `message`, in the one form that ``sign(_:namespace:)`` gives it, less the last newline, as git has it.
+  ///
+  /// In another form it would make another commit of the same: anybody could then fork a node's branch in its name.
   static func verify(_ signature: [UInt8], of message: [UInt8], namespace: String, by node: NodeID) -> Bool {
     do {
-      try node.verifyingKey.verify(signature, of: message, namespace: namespace)
+      let armored = try ArmoredSignature(text: signature)
+      guard armored.key == node.verifyingKey, armored.hash == .sha512, armored.isCanonical, signature.last != 0x0A
+      else { return false }
+      try unsafe armored.verify(message.span.bytes, namespace: namespace)
       return true
     } catch {
       return false
