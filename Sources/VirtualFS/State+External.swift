@@ -285,9 +285,10 @@ extension Inode {
 }
 
 extension Timestamp {
-  /// One nanosecond later.
+  /// One nanosecond later; earlier where there is nothing later.
   fileprivate var next: Timestamp {
-    nanoseconds < 999_999_999
-      ? Timestamp(seconds: seconds, nanoseconds: nanoseconds + 1) : Timestamp(seconds: seconds + 1)
+    if nanoseconds < 999_999_999 { return Timestamp(seconds: seconds, nanoseconds: nanoseconds + 1) }
+    if seconds < .max { return Timestamp(seconds: seconds + 1) }
+    return Timestamp(seconds: seconds, nanoseconds: nanoseconds - 1)
   }
 }

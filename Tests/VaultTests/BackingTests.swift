@@ -82,8 +82,9 @@ import VirtualFS
     }
     nodes.append(
       StoredNode(
-        object: .random(&generator), body: .fifo, paths: [[UInt8](repeating: 0x62, count: 4000)], mode: 0, owner: 0,
-        group: 0, modified: Timestamp(seconds: 1 << 34)))
+        object: .random(&generator), body: .fifo,
+        paths: [[UInt8](repeatElement(String(repeating: "b", count: 255), count: 16).joined(separator: "/").utf8)],
+        mode: 0, owner: 0, group: 0, modified: Timestamp(seconds: 1 << 34)))
     let writer = try VaultBacking(sample.vault)
     _ = try writer.commit(CommitBatch(puts: nodes))
     let found = Dictionary(

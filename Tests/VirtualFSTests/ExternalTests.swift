@@ -40,6 +40,21 @@ import Testing
     f.fs.forget(inode, lookups: 1)
   }
 
+  @Test func `new content of a file that is dated as late as can be is seen, and harms nothing`() throws {
+    let f = Fixture()
+    try f.put("x", "old")
+    let last = Timestamp(seconds: .max, nanoseconds: 999_999_999)
+    try arrive(f, try edited(f, "x") { $0.modified = last })
+    let content = f.backing.foreignContent(Array("new".utf8), of: try #require(f.backing.node("x")).object)
+    try arrive(
+      f,
+      try edited(f, "x") {
+        $0.modified = last
+        $0.body = .regular(content)
+      })
+    #expect(try f.text("x") == "new" && f.stat("x").modified != last)
+  }
+
   @Test func `additions, moves and removals`() throws {
     let f = Fixture()
     try f.mkdir("d")

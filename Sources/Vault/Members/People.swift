@@ -41,17 +41,24 @@ package struct People: Hashable, Sendable {
       let words = line.split(separator: " ", maxSplits: 2)
       guard words.count == 3, let node = NodeID(words[0]), words[2].utf8.count <= People.textLimit else { continue }
       switch words[1] {
-      case "label": persons[node, default: Person()].label = String(words[2])
-      case "address": persons[node, default: Person()].addresses.append(String(words[2]))
+      case "label": persons[node, default: Person()].label = People.line(String(words[2]))
+      case "address": persons[node, default: Person()].addresses.append(People.line(String(words[2])))
       default: continue
       }
     }
   }
 
-  /// One line of at most ``textLimit`` bytes without control characters, as another's label ends on a terminal.
+  /// One line of at most ``textLimit`` bytes without control characters, nor any that turn the direction of text, as another's label ends on a
+  /// terminal.
   package static func line(_ text: String) -> String {
     var line = String(
-      String.UnicodeScalarView(text.unicodeScalars.filter { $0.properties.generalCategory != .control }))
+      String.UnicodeScalarView(
+        text.unicodeScalars.filter {
+          switch $0.properties.generalCategory {
+          case .control, .lineSeparator, .paragraphSeparator: false
+          default: !$0.properties.isBidiControl
+          }
+        }))
     while line.utf8.count > textLimit { line.removeLast() }
     return line
   }

@@ -13,14 +13,34 @@ struct Presentation {
     let first: Int
     let second: Int
 
+    private init(_ hashers: (Hasher, Hasher)) { (first, second) = (hashers.0.finalize(), hashers.1.finalize()) }
+
     init(_ path: some Collection<UInt8>) {
-      func hash(_ salt: UInt8) -> Int {
-        var hasher = Hasher()
-        hasher.combine(salt)
-        for byte in path { hasher.combine(byte) }
-        return hasher.finalize()
+      var hashers = PathHash.start
+      for byte in path {
+        hashers.0.combine(byte)
+        hashers.1.combine(byte)
       }
-      (first, second) = (hash(1), hash(2))
+      self.init(hashers)
+    }
+
+    /// A path's hash, and those of the directories above it, in one go: somebody else decides how many these are.
+    static func all(of path: [UInt8]) -> (path: PathHash, above: [PathHash]) {
+      var hashers = start
+      var above: [PathHash] = []
+      for byte in path {
+        if byte == 0x2F { above.append(PathHash(hashers)) }
+        hashers.0.combine(byte)
+        hashers.1.combine(byte)
+      }
+      return (PathHash(hashers), above)
+    }
+
+    private static var start: (Hasher, Hasher) {
+      var hashers = (Hasher(), Hasher())
+      hashers.0.combine(UInt8(1))
+      hashers.1.combine(UInt8(2))
+      return hashers
     }
   }
 
@@ -193,9 +213,7 @@ extension Presentation {
     let isDirectory = if case .directory = node.body { true } else { false }
     var claims = Claims(isDirectory: isDirectory, paths: [])
     for path in node.paths.isEmpty ? [[]] : node.paths {
-      let hash = PathHash(path)
-      var above: [PathHash] = []
-      for index in path.indices where path[index] == 0x2F { above.append(PathHash(path[..<index])) }
+      let (hash, above) = PathHash.all(of: path)
       claims.paths.append((hash, above))
       for directory in above {
         below[directory, default: 0] += 1

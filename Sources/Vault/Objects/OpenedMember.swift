@@ -74,8 +74,12 @@ enum OpenedMember {
     case .blockDevice(let major, let minor): body = .blockDevice(major: major, minor: minor)
     case .hardLink: throw .objectDamaged(blob)
     }
+    let paths = [member.path] + links
+    guard paths.allSatisfy({ StoredPath.isAllowed($0, ofDirectory: member.kind == .directory) }) else {
+      throw .objectDamaged(blob)
+    }
     return StoredNode(
-      object: object, body: body, paths: [member.path] + links, mode: member.mode, owner: member.userID,
+      object: object, body: body, paths: paths, mode: member.mode, owner: member.userID,
       group: member.groupID,
       modified: Timestamp(seconds: member.modified.seconds, nanoseconds: member.modified.nanoseconds),
       extendedAttributes: member.extendedAttributes)

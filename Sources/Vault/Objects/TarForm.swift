@@ -15,7 +15,10 @@ struct TarForm {
   }
 
   /// The first member's header; its content, if any, follows.
-  func header() throws(VaultError) -> PlainBytes { try TarForm.encode(member) }
+  func header() throws(VaultError) -> PlainBytes {
+    guard paths.allSatisfy({ $0.count <= StoredPath.limit }) else { throw .unstorable }
+    return try TarForm.encode(member)
+  }
 
   /// What follows the content: padding to a whole block, and the members of the further paths.
   func trailer(contentSize: Int64 = 0) throws(VaultError) -> [PlainBytes] {
