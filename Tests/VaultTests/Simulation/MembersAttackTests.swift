@@ -74,7 +74,7 @@ import VirtualFS
   /// Steps that no owner may make.
   enum Step: CaseIterable {
     case dropMember, dropReaderQuietly, lastOwner, dropFrontier, moveFrontier, keepFrontierOfWriter, removeKeys
-    case otherRecipient, badRecipient, sinceLater, sinceRaised, description
+    case otherRecipient, badRecipient, sinceLater, sinceRaised, sinceOfNewcomer, tooMany, description
 
     /// What `state` becomes; `nodes` are the victim, an owner, a writer, a reader and one that was removed.
     func apply(to state: inout Membership, _ nodes: [NodeID]) throws {
@@ -101,6 +101,14 @@ import VirtualFS
         state.members[try Identity().node] = Member(role: .reader, recipient: "age1nobody")
       case .sinceLater: state.members[nodes[3]]?.since = 1000
       case .sinceRaised: state.members[nodes[3]]?.since = 2
+      case .sinceOfNewcomer:
+        let identity = try Identity()
+        state.members[identity.node] = Member(role: .reader, recipient: identity.recipient, since: state.epoch + 1)
+      case .tooMany:
+        let recipient = state.members[nodes[0]]?.recipient ?? ""
+        while state.members.count <= Membership.limit {
+          state.members[try Identity().node] = Member(role: .reader, recipient: recipient)
+        }
       case .description: state.constants.description = state.people
       }
     }
@@ -134,6 +142,10 @@ import VirtualFS
     let description = NewObject(kind: .blob, bytes: [UInt8](text.utf8))
     let first = try scene.membersCommit(by: scene.identity(1)) { $0.constants.genesis = genesis.name }
     try scene.expectRefused(MembersAttackTests.members, [genesis] + first, "it is no vault")
+    let later = NewObject(kind: .blob, bytes: [UInt8](text.replacing("format 1", with: "format 2").utf8))
+    let third = try scene.membersCommit(by: scene.identity(1)) { $0.constants.description = later.name }
+    try AttackScene(now: scene.nodes).expectRefused(
+      MembersAttackTests.members, [later] + third, "it has format 2, which is newer than ours")
     let second = try scene.membersCommit(by: scene.identity(1)) { $0.constants.description = description.name }
     try AttackScene(now: scene.nodes).expectRefused(MembersAttackTests.members, [description] + second, .members)
   }
