@@ -198,15 +198,26 @@ extension MembershipLog {
     return end ?? tip
   }
 
-  /// How many commits of each node are known that are not in the log.
+  /// How many commits are known that are not in the log, by the nodes that answer for them: their authors, or who made these owners in the fork.
+  ///
+  /// Else one owner could make any number of others, each with a count of its own.
   var lostCounts: [NodeID: Int] {
     let kept = Set(chain(from: tip))
     var counts: [NodeID: Int] = [:]
-    for (name, entry) in entries where !kept.contains(name) { counts[entry.message.node, default: 0] += 1 }
+    // Who answers for the owners that a fork made, after each of its commits.
+    var sponsors: [ObjectName: [NodeID: NodeID]] = [:]
+    for (name, entry) in entries.sorted(by: { $0.value.depth < $1.value.depth }) where !kept.contains(name) {
+      let before = entry.parent.flatMap { entries[$0] }?.state.seniority ?? [:]
+      var answering = entry.parent.flatMap { sponsors[$0] } ?? [:]
+      let responsible = answering[entry.message.node] ?? entry.message.node
+      counts[responsible, default: 0] += 1
+      for owner in entry.state.seniority.keys where before[owner] == nil { answering[owner] = responsible }
+      sponsors[name] = answering
+    }
     return counts
   }
 
-  /// Lost commits of one node that are kept, at most: so many as nobody makes by acting at the same time as others.
+  /// Lost commits that one node answers for and that are kept, at most: so many as nobody makes by acting at the same time as others.
   static let lostLimit = 100
 
   /// One commit of a fork that lost.

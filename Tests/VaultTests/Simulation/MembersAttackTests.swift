@@ -209,44 +209,32 @@ import VirtualFS
     try now.expectHonestUpdate()
   }
 
-  @Test(arguments: [0, 1, 2])
-  func `a frontier that is no commit of the removed node's counts for nothing`(kind: Int) throws {
-    let scene = try AttackScene([.owner, .writer])
-    let node = scene.nodes[2].id
-    let frontier = [try scene.tip(1).name, try scene.victim.log.tip, Vault.readme.name][kind]
-    let commit = try scene.membersCommit(by: scene.identity(1)) {
-      $0.members[node]?.role = .reader
-      $0.removed[node] = Frontier(tip: frontier, view: nil)
+  @Test func `owners that a removed owner makes in its fork do not make the flood longer`() throws {
+    let scene = try AttackScene([.owner, .owner])
+    let before = try scene.victim.membership.commit
+    try scene.victim.remove(scene.nodes[2].id)
+    let nodes = Array(scene.nodes[..<2])
+    try ExchangeTests.settle(nodes)
+    let now = try AttackScene(now: nodes)
+    let puppets = try (0..<3).map { _ in try Identity() }
+    let start = try now.membersCommit(by: scene.identity(2), after: before) {
+      for puppet in puppets { $0.members[puppet.node] = Member(role: .owner, recipient: puppet.recipient) }
     }
-    let verdict = try scene.offer([MembersAttackTests.members: commit[commit.count - 1].name], commit)
-    #expect(!verdict.moved.isEmpty)
-    let tips = try scene.nodes[..<2].map { try #require(try scene.victim.nodeTips()[$0.id]) }
-    #expect(try scene.victim.countingTips() == Set(tips))
-    try #require(scene.nodes[0].exchange).vault.rotate()
-    try scene.expectSound()
-  }
-
-  @Test func `a writer made a reader and then removed keeps the frontier that it had`() throws {
-    let scene = try AttackScene([.owner, .writer])
-    let node = scene.nodes[2].id
-    let frontier = try scene.tip(2).name
-    try scene.victim.setRole(of: node, to: .reader)
-    // The other owner did not know yet, and took more of it.
-    let late = try scene.commit(after: try scene.tip(2), by: scene.identity(2)) {
-      $0.members = try #require(scene.nodes[1].vault).membership.commit
+    let fork = start[start.count - 1].name
+    #expect(try now.offer([MembersAttackTests.members: fork], start).refused.isEmpty)
+    var taken = 1
+    for index in 0..<(MembershipLog.lostLimit + 20) {
+      let commit = try now.membersCommit(by: puppets[index % puppets.count], after: fork) {
+        $0.members[try Identity().node] = Member(role: .replica, recipient: scene.identity(1).recipient)
+      }
+      taken += try now.offer([MembersAttackTests.members: commit[commit.count - 1].name], commit).moved.count
     }
-    let other = try #require(scene.nodes[1].exchange)
-    let quarantine = Quarantine(for: other.vault.repository)
-    try quarantine.add(late)
-    #expect(try !other.admit([scene.branch(2): late.name], from: quarantine).moved.isEmpty)
-    try ExchangeTests.settle(Array(scene.nodes[..<2]))
-    try other.vault.remove(node)
-    try ExchangeTests.settle(Array(scene.nodes[..<2]))
-    for member in scene.nodes[..<2] {
-      let vault = try #require(member.vault)
-      #expect(vault.membership.removed[node]?.tip == frontier)
-      #expect(try !vault.countingTips().contains(late.name))
+    #expect(taken == MembershipLog.lostLimit)
+    // What others do in forks counts as their own.
+    let honest = try now.membersCommit(by: scene.identity(1), after: before) {
+      $0.members[try Identity().node] = Member(role: .replica, recipient: scene.identity(1).recipient)
     }
-    try scene.expectSound()
+    #expect(try !now.offer([MembersAttackTests.members: honest[honest.count - 1].name], honest).moved.isEmpty)
+    try now.expectHonestUpdate()
   }
 }
