@@ -36,6 +36,13 @@ import Testing
         try repository.read(object.name, expecting: .blob)
       }
     }
+    // Another sound object in its place.
+    let other = NewObject(kind: .blob, bytes: [1, 2, 3])
+    try repository.write([other], durability: .processCrash)
+    try FileManager.default.removeItem(atPath: path)
+    try FileManager.default.copyItem(atPath: loosePath(sample, other.name), toPath: path)
+    #expect(throws: GitError.corrupt(object.name)) { try repository.read(object.name, expecting: .blob) }
+    try FileManager.default.removeItem(atPath: path)
     // Writing it anew heals it.
     try repository.write([object], durability: .processCrash)
     #expect(try repository.read(object.name, expecting: .blob) == object.bytes)

@@ -50,9 +50,16 @@ import Testing
     for bytes in [[0x00], [0x50], [0x60, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80]] as [[UInt8]] {
       #expect(throws: GitError.packMalformed) { try PackReaderTests.read(Array(Self.pack(1, bytes))) }
     }
-    #expect(throws: GitError.packMalformed) {
-      try PackReaderTests.read(Array("PACK".utf8) + [0, 0, 0, 3, 0, 0, 0, 0])
+    let later = Array("PACK".utf8) + [0, 0, 0, 3, 0, 0, 0, 0]
+    for start in [later, Array("KCAP".utf8) + [0, 0, 0, 2, 0, 0, 0, 0]] {
+      #expect(throws: GitError.packMalformed) { try PackReaderTests.read(start + PackWriterTests.checksum(start)) }
     }
+    // Numbers in more bytes than any number needs.
+    let long = [0xB0] + [UInt8](repeating: 0x80, count: 9) + [0]
+    #expect(throws: GitError.packTooLarge) { try PackReaderTests.read(Self.pack(1, long + Self.stored([]))) }
+    // The least number that there is, as a distance.
+    let far = [0x60] + [UInt8](repeating: 0xFE, count: 7) + [0xFF, 0]
+    #expect(throws: GitError.packMalformed) { try PackReaderTests.read(Self.pack(1, far + Self.stored([]))) }
   }
 
   @Test func `a stream that inflates to more or less than it says is refused at that byte`() throws {

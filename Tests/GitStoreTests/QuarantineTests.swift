@@ -109,6 +109,11 @@ import Testing
     try FileManager.default.removeItem(atPath: file)
     try Data([1, 2, 3]).write(to: URL(fileURLWithPath: file))
     #expect(throws: GitError.corrupt(chain[0][3].name)) { try quarantine.commit(chain[0][3].name) }
+    // Another sound object in its place.
+    let other = "\(sample.path)/polykey/incoming/\(path)/\(chain[0][2].name.hex)"
+    try FileManager.default.removeItem(atPath: file)
+    try FileManager.default.copyItem(atPath: other, toPath: file)
+    #expect(throws: GitError.corrupt(chain[0][3].name)) { try quarantine.commit(chain[0][3].name) }
     #expect(throws: GitError.corrupt(chain[0][3].name)) { try quarantine.admit(chain[0].map(\.name)) }
     #expect(try Self.loose(sample) == 0)
     let odd = NewObject(kind: .tree, bytes: [1])

@@ -101,6 +101,16 @@ import Vault
     #expect(mesh[0].vault.state.read(\.questions) == 0)
   }
 
+  @Test func `a certificate with others behind it is refused`() throws {
+    let mesh = try Mesh(1)
+    let directory = try TemporaryDirectory()
+    try certificate(["ed25519"], directory)
+    let own = ["-cert", "cert.pem", "-key", "key.pem", "-alpn", "polykey/1", "-ign_eof"]
+    let program = try client(mesh, own + ["-cert_chain", "cert.pem"], in: directory)
+    #expect(program.errors.contains("alert"), "\(program.errors)")
+    #expect(mesh[0].vault.state.read(\.questions) == 0)
+  }
+
   @Test func `a resumed session, which has no certificate, is worth nothing`() throws {
     let mesh = try Mesh(1)
     let directory = try TemporaryDirectory()

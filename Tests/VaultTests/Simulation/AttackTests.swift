@@ -57,9 +57,15 @@ import VirtualFS
     let scene = try AttackScene([.writer, role])
     let own = try scene.commit(after: try scene.tip(1), by: scene.identity(2))
     try scene.expectRefused(scene.branch(2), [own], .notAMember)
+    // Below a commit of somebody who may.
+    let covering = try AttackScene(now: scene.nodes)
+    let hidden = try covering.commit(after: try covering.tip(1), by: covering.identity(2))
+    let over = try covering.commit(after: try covering.parsed(hidden), by: covering.identity(1))
+    try covering.expectRefused(covering.branch(1), [hidden, over], .notAMember)
     // In another's name, and on another's branch.
-    let forged = try scene.commit(after: try scene.tip(1), by: scene.identity(2)) { $0.node = scene.nodes[1].id }
-    try AttackScene(now: scene.nodes).expectRefused(scene.branch(1), [forged], .signatureWrong)
+    let other = try AttackScene(now: scene.nodes)
+    let forged = try other.commit(after: try other.tip(1), by: other.identity(2)) { $0.node = other.nodes[1].id }
+    try other.expectRefused(other.branch(1), [forged], .signatureWrong)
     let now = try AttackScene(now: scene.nodes)
     try now.expectRefused(
       now.branch(1), [try now.commit(after: try now.tip(1), by: now.identity(2))], .author)

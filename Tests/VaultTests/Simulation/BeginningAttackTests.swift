@@ -68,6 +68,7 @@ import Testing
     let ids = try [wanted, other].map { try #require($0.vault).id }
     let stranger = try join(ids[0], receiving: wanted)
     #expect(stranger.1.moved.isEmpty && stranger.1.refused[""]?.contains("notAMember") == true)
+    #expect(!Files.exists(stranger.0.keynode.paths.repository(of: stranger.0.name)))
     let joiner = try SimulatedNode()
     for node in [wanted, other] {
       try #require(node.vault).admit(joiner.id, as: .writer, recipient: joiner.keynode.identity.recipient)
