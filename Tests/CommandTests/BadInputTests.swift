@@ -159,6 +159,19 @@ import Testing
     #expect(fsck.status == 0 && fsck.text.isEmpty && fsck.errors.isEmpty, "\(fsck.errors)")
     try installation.polykey("verify", "default")
   }
+
+  @Test func `a name that others gave does nothing to a terminal, and is whole for a program`() throws {
+    let installation = try Installation()
+    let name = "x\u{1B}]0;y\u{7}\u{9B}2J\u{202E}z"
+    try installation.polykey("set", "default:\(name)", input: "1")
+    #expect(try installation.polykey("ls", "default:").text == name)
+    for command in ["ls default:", "log default", "get default:no\u{1B}[2J"] {
+      let program = try Program.run(
+        ["script", "-qec", "\(Installation.program) \(command)", "/dev/null"], environment: installation.environment)
+      #expect(program.text.contains("x?]0;y??2J?z") || program.text.contains("no?[2J"), "\(program.text)")
+      #expect(!program.text.unicodeScalars.contains { $0.value == 0x1B || $0.value == 0x202E }, "\(command)")
+    }
+  }
 }
 
 extension Program {

@@ -57,7 +57,7 @@ struct ListConflicts: ParsableCommand {
           ]))
       } else {
         let origin = conflict.version.map { "  \(Dates.local($0.time))  \(label ?? $0.node.short)" } ?? ""
-        Console.write(conflict.path + [UInt8]("\(origin)\n".utf8), to: 1)
+        Console.print(path: conflict.path, origin)
       }
     }
   }

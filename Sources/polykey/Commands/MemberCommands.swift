@@ -114,7 +114,7 @@ struct RemoveMember: ParsableCommand {
       let (vault, node) = try chosen.find()
       try vault.remove(node)
       Console.tell("\(node.short) is removed. It could read these; change them where they are valid:")
-      for path in try Exposure.paths(to: node, in: vault) { Console.write(path + [0x0A], to: 1) }
+      for path in try Exposure.paths(to: node, in: vault) { Console.print(path: path) }
     }
   }
 }
@@ -144,7 +144,7 @@ struct ListExposed: ParsableCommand {
                 ("label", people[node]?.label.map { .string($0) } ?? .null),
               ]))
           } else {
-            Console.write(path + [UInt8]("  (\(people[node]?.label ?? node.short))\n".utf8), to: 1)
+            Console.print(path: path, "  (\(people[node]?.label ?? node.short))")
           }
         }
       }

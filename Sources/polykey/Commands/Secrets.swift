@@ -44,7 +44,7 @@ struct ListSecrets: ParsableCommand {
           ("size", .number(attributes.size)), ("modified", .string(Dates.iso(attributes.modified.seconds))),
         ]))
     } else {
-      Console.write(path + (attributes.kind == .directory ? [0x2F, 0x0A] : [0x0A]), to: 1)
+      Console.print(path: path, attributes.kind == .directory ? "/" : "")
     }
   }
 }

@@ -79,7 +79,7 @@ struct WatchedChange {
     if json {
       Console.print(JSON.object([("vault", .string(vault)), ("path", .text(path))]))
     } else {
-      Console.write(address + [0x0A], to: 1)
+      Console.print(path: address)
     }
   }
 }

@@ -8,15 +8,36 @@ enum Console {
   static var hasTerminal: Bool { isatty(0) == 1 && isatty(2) == 1 }
 
   /// One sentence on stderr.
-  static func complain(_ sentence: String) { tell("polykey: \(sentence)") }
+  static func complain(_ sentence: String) { write(line: "polykey: \(sentence)", to: 2) }
 
   /// A line on stderr that is no error.
-  static func tell(_ line: String) {
-    ProgressLine.clear()
-    write([UInt8]("\(line)\n".utf8), to: 2)
+  static func tell(_ line: String) { write(line: line, to: 2) }
+
+  static func print(_ line: String) { write(line: line, to: 1) }
+
+  /// A line that begins with a path, whose bytes a program gets as they are.
+  static func print(path: [UInt8], _ rest: String = "") {
+    if isatty(1) == 1 {
+      print(String(decoding: path, as: UTF8.self) + rest)
+    } else {
+      write(path + [UInt8]("\(rest)\n".utf8), to: 1)
+    }
   }
 
-  static func print(_ line: String) { write([UInt8]("\(line)\n".utf8), to: 1) }
+  /// On a terminal, names that others gave must not move its cursor, nor turn its text; a program gets them as they are.
+  private static func write(line: String, to descriptor: Int32) {
+    if descriptor == 2 { ProgressLine.clear() }
+    var line = line
+    if isatty(descriptor) == 1, !line.unicodeScalars.allSatisfy(isHarmless) {
+      line = String(String.UnicodeScalarView(line.unicodeScalars.map { isHarmless($0) ? $0 : "?" }))
+    }
+    write([UInt8]("\(line)\n".utf8), to: descriptor)
+  }
+
+  private static func isHarmless(_ scalar: Unicode.Scalar) -> Bool {
+    if scalar == "\n" || scalar == "\t" { return true }
+    return scalar.properties.generalCategory != .control && !scalar.properties.isBidiControl
+  }
 
   /// Writes all of `bytes`; false if the reader is gone or the disk is full.
   @discardableResult
