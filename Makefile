@@ -2,12 +2,13 @@
 #   make mount    a vault mounted at ~/polykey (DIR=…), from nothing
 #   make test     the whole test suite
 #   make bench    figures beside gocryptfs and the plain disk, in ten minutes at most (BENCH_FLAGS=--quick: in about one)
+#   make fuzz     libFuzzer on all that reads what others send, FUZZ_SECONDS (60) each (Fuzz/README.md)
 #   make install  the program, under PREFIX (default /usr/local)
 
 SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 .ONESHELL:
-.PHONY: build mount test bench install lint format packages test-packages bench-packages
+.PHONY: build mount test bench fuzz install lint format packages test-packages bench-packages
 
 DIR ?= $(HOME)/polykey
 PREFIX ?= /usr/local
@@ -72,14 +73,29 @@ test: test-packages
 bench: build bench-packages
 	@POLYKEY=$$(swift build -c release --static-swift-stdlib --show-bin-path)/polykey python3 -B Tests/Benchmarks/bench.py $(BENCH_FLAGS)
 
+# An input may take 10 s and 1 GiB at most; more is a finding.
+FUZZ_SECONDS ?= 60
+FUZZ_FLAGS = -max_total_time=$(FUZZ_SECONDS) -timeout=10 -rss_limit_mb=1024 -max_len=65536 -print_final_stats=1 -verbosity=0
+
+fuzz: packages
+	@export POLYKEY_FUZZ=1 SWIFT_BACKTRACE=enable=no
+	library=$$("$$(dirname "$$(readlink -f "$$(command -v swift)")")"/clang -print-resource-dir)/lib/linux
+	swift build -c release --scratch-path .build/fuzz --product Fuzz -Xlinker -L"$$library"
+	fuzz=$$(swift build -c release --scratch-path .build/fuzz --show-bin-path)/Fuzz
+	for target in $(or $(FUZZ_TARGETS),$$("$$fuzz" --list)); do
+	  echo "== $$target"
+	  mkdir -p ".build/fuzz/corpus/$$target"
+	  "$$fuzz" $$target ".build/fuzz/corpus/$$target" -artifact_prefix=".build/fuzz/$$target-" $(FUZZ_FLAGS)
+	done
+
 install: build
 	@install -D -m 0755 "$$(swift build -c release --static-swift-stdlib --show-bin-path)/polykey" "$(DESTDIR)$(PREFIX)/bin/polykey"
 	echo "installed $(DESTDIR)$(PREFIX)/bin/polykey"
 
 lint: packages
-	@swift format lint --strict --recursive Package.swift Sources Tests
+	@swift format lint --strict --recursive Package.swift Sources Tests Fuzz
 	swift build --build-tests $(SWIFT_FLAGS)
 	if git grep -nE 'try!|as!|fatalError\(|nonisolated\(unsafe\)' -- 'Sources/*.swift'; then echo "Error: banned calls"; exit 1; fi
 
 format:
-	@swift format --in-place --recursive Package.swift Sources Tests
+	@swift format --in-place --recursive Package.swift Sources Tests Fuzz

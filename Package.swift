@@ -1,6 +1,9 @@
 // swift-tools-version: 6.2
 import PackageDescription
 
+/// Set by `make fuzz` alone: our layers then count the ways that are taken through them, and there is a program more.
+let isFuzzing = Context.environment["POLYKEY_FUZZ"] == "1"
+
 let settings: [SwiftSetting] = [
   .swiftLanguageMode(.v6),
   .strictMemorySafety(),
@@ -10,9 +13,12 @@ let settings: [SwiftSetting] = [
   .enableUpcomingFeature("MemberImportVisibility"),
 ]
 
+/// As they are compiled for fuzzing: tests of the inside, too.
+let layerSettings = settings + (isFuzzing ? [.unsafeFlags(["-sanitize=fuzzer", "-enable-testing"])] : [])
+
 /// A target of ours: a row of the table of layers in docs/architecture.md.
 func layer(_ name: String, imports dependencies: [Target.Dependency]) -> Target {
-  .target(name: name, dependencies: dependencies, swiftSettings: settings)
+  .target(name: name, dependencies: dependencies, swiftSettings: layerSettings)
 }
 
 func tests(of name: String, _ dependencies: [Target.Dependency] = []) -> Target {
@@ -96,3 +102,27 @@ let package = Package(
       name: "CommandTests", dependencies: ["TestSupport", "PeerScripts", "polykey"], swiftSettings: settings),
   ]
 )
+
+if isFuzzing {
+  #if arch(arm64)
+    let architecture = "aarch64"
+  #else
+    let architecture = "x86_64"
+  #endif
+  package.targets += [
+    .systemLibrary(name: "CLibFuzzer", path: "Fuzz/CLibFuzzer"),
+    .executableTarget(
+      name: "Fuzz",
+      dependencies: [
+        "CLibFuzzer", "PeerSync", "Vault", "GitStore", "Age", "SSHSignature", "TarStream", "SecretMemory",
+        .product(name: "NIOCore", package: "swift-nio"),
+        .product(name: "NIOEmbedded", package: "swift-nio"),
+        .product(name: "NIOSSL", package: "swift-nio-ssl"),
+      ],
+      path: "Fuzz/Targets", swiftSettings: settings,
+      // The one without a main, which the program has.
+      linkerSettings: [
+        .linkedLibrary("clang_rt.fuzzer_no_main-\(architecture)"), .linkedLibrary("stdc++"), .linkedLibrary("m"),
+      ]),
+  ]
+}
