@@ -92,7 +92,7 @@ let package = Package(
     tests(
       of: "PeerSync",
       [
-        "Vault", "GitStore",
+        "Vault", "GitStore", "VirtualFS",
         .product(name: "NIOCore", package: "swift-nio"),
         .product(name: "NIOPosix", package: "swift-nio"),
         .product(name: "NIOTLS", package: "swift-nio"),

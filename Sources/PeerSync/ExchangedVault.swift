@@ -13,6 +13,18 @@ package protocol ExchangedVault: AnyObject, Sendable {
   /// to be fetched, say true for whom it is fetched from.
   func admits(_ node: NodeID) -> Bool
 
+  /// Whether this node is itself a member; if it was removed, nothing is exchanged.
+  var isMember: Bool { get }
+
+  /// Whether `node` was a member and is none now: it is told that, and no more; answered from memory, too.
+  func hasRemoved(_ node: NodeID) -> Bool
+
+  /// Passes on to a node that was removed the branch "members" up to the commit that removed it, as one update, or nothing if `have` says that
+  /// it has that.
+  ///
+  /// - Throws: What `sink` throws, and what reading does.
+  func farewell(to node: NodeID, have: [String: ObjectName], sink: any UpdateSink) throws
+
   /// The tips of our branches by short name: "members", "nodes/NODE-ID" and "lost/COMMIT".
   ///
   /// - Throws: What reading the references does; the vault then sits out until it changes.

@@ -36,6 +36,8 @@ package enum PeerSyncError: Error, Hashable {
   case closed
   /// The peer refused to let us join.
   case joinRefused(JoinRefusal)
+  /// This node was removed from the vault.
+  case removed
   /// The peer does not share this vault with us.
   case vaultNotShared
   /// What was asked for was not done in the time given.

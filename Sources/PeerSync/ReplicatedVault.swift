@@ -32,31 +32,48 @@ package final class ReplicatedVault: ExchangedVault {
   }
 
   package func admits(_ node: NodeID) -> Bool {
-    if let exchange { return exchange.admits(node) }
+    if exchange?.admits(node) == true { return true }
+    // Also if this node was removed once, and what it has says so still.
     if case .clone(_, let inviter) = source { return inviter == node }
     return false
+  }
+
+  package var isMember: Bool {
+    if case .clone = source { return true }
+    return exchange?.isMember ?? false
+  }
+
+  package func hasRemoved(_ node: NodeID) -> Bool { exchange?.hasRemoved(node) ?? false }
+
+  package func farewell(to node: NodeID, have: [String: ObjectName], sink: any UpdateSink) throws {
+    try exchange?.farewell(to: node, having: have) { tips, pack in try Self.pass(tips, pack, to: sink) }
   }
 
   package func tips() throws(VaultError) -> [String: ObjectName] { try exchange?.tips() ?? [:] }
 
   package func outgoing(to node: NodeID, have: [String: ObjectName], sink: any UpdateSink) throws {
-    try exchange?.outgoing(to: have) { tips, pack in
-      try sink.begin(tips)
-      var failure: (any Error)?
-      do {
-        try pack { bytes throws(GitError) in
-          do {
-            try sink.chunk(bytes)
-          } catch {
-            failure = error
-            throw .cancelled
-          }
+    try exchange?.outgoing(to: have) { tips, pack in try Self.pass(tips, pack, to: sink) }
+  }
+
+  private static func pass(
+    _ tips: [String: ObjectName], _ pack: (@escaping PackStreamWriter.Sink) throws(VaultError) -> Void,
+    to sink: any UpdateSink
+  ) throws {
+    try sink.begin(tips)
+    var failure: (any Error)?
+    do {
+      try pack { bytes throws(GitError) in
+        do {
+          try sink.chunk(bytes)
+        } catch {
+          failure = error
+          throw .cancelled
         }
-      } catch {
-        throw failure ?? error
       }
-      try sink.end()
+    } catch {
+      throw failure ?? error
     }
+    try sink.end()
   }
 
   package func receive(from node: NodeID) throws(VaultError) -> any UpdateReceiver {

@@ -71,6 +71,12 @@ final class FakeVault: ExchangedVault {
     }
   }
 
+  var isMember: Bool { true }
+
+  // Removal is tested with real vaults.
+  func hasRemoved(_ node: NodeID) -> Bool { false }
+  func farewell(to node: NodeID, have: [String: ObjectName], sink: any UpdateSink) throws {}
+
   func tips() throws(VaultError) -> [String: ObjectName] { state.read { $0.branches.compactMapValues(\.last?.name) } }
 
   func outgoing(to node: NodeID, have: [String: ObjectName], sink: any UpdateSink) throws {

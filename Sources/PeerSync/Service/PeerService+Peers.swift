@@ -24,6 +24,9 @@ extension PeerService {
     dialer.stop()
   }
 
+  /// No longer dials `target`; a connection that there is goes on.
+  package func forget(_ target: PeerTarget) { state.update { $0.dialers.removeValue(forKey: target) }?.stop() }
+
   // MARK: Sessions
 
   /// What we introduce ourselves with.
@@ -100,13 +103,25 @@ extension PeerService {
   /// Exchanges one vault with one peer until both have what they may, as ``PeerConfiguration/direction`` says.
   ///
   /// Uses a connection that there is, or makes one, which is left open. Also after an error, what was exchanged stays.
-  /// - Throws: ``PeerSyncError/vaultNotShared`` if we or the peer do not have the vault or not admit the other,
+  /// - Throws: ``PeerSyncError/removed``, ``PeerSyncError/vaultNotShared`` if we or the peer do not have the vault or not admit the other,
   ///   ``PeerSyncError/timedOut``, and what else may end a connection.
   package func synchronize(
     _ id: VaultID, with target: PeerTarget, timeout: Duration
   ) throws(PeerSyncError) -> SyncReport {
+    guard let vault = vault(id) else { throw .vaultNotShared }
+    guard vault.isMember else { throw .removed }
     let deadline = DispatchTime.after(timeout)
-    let session = try session(with: target, until: deadline)
+    do throws(PeerSyncError) {
+      return try synchronize(id, with: try session(with: target, until: deadline), until: deadline)
+    } catch {
+      // Which may have been what the peer had to say.
+      throw vault.isMember ? error : .removed
+    }
+  }
+
+  private func synchronize(
+    _ id: VaultID, with session: Session, until deadline: DispatchTime
+  ) throws(PeerSyncError) -> SyncReport {
     guard session.shared(id) != nil else { throw .vaultNotShared }
     // What the peer shares is known once it has said that this was all.
     guard

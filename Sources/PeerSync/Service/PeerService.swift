@@ -130,6 +130,11 @@ package final class PeerService: Sendable {
   /// Whether a vault of ours admits `node`.
   func knows(_ node: NodeID) -> Bool { !sharedVaults(with: node).isEmpty }
 
+  /// Whether a vault of ours admitted `node` once, and no more.
+  func hasRemoved(_ node: NodeID) -> Bool {
+    state.read { [any ExchangedVault]($0.vaults.values) }.contains { $0.hasRemoved(node) }
+  }
+
   /// Whether this tip of a branch came from a peer.
   func isRelayed(_ id: VaultID, _ branch: String, _ tip: ObjectName) -> Bool {
     state.read { state in

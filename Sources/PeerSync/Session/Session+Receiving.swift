@@ -27,6 +27,7 @@ extension Session {
         case .ready: state.update { $0.isPeerReady = true }
         case .announce(let id, let tips):
           try learn(id, tips)
+          if service.vault(id)?.hasRemoved(node) == true { state.update { $0.jobs.dismissed.include(id) } }
           consider(id)
         case .want(let id, let tips):
           try learn(id, tips)

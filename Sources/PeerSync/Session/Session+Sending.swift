@@ -22,6 +22,7 @@ extension Session {
           if let tips { state.update { $0.vaults[id]?.announced = tips } }
           // Of a vault that is not the peer's it learns nothing, not even that it exists here.
           connection.send(.current(id, tips ?? [:]))
+        case .dismiss(let id): try dismiss(id, state.read { $0.vaults[id]?.theirs } ?? [:])
         case .push(let id):
           if service.configuration.direction != .pull { try pass(id) }
           state.update { $0.vaults[id]?.pushes += 1 }
@@ -45,7 +46,10 @@ extension Session {
     for vault in service.sharedVaults(with: node) {
       let id = vault.vault
       guard state.read({ $0.vaults[id]?.announced }) == nil, let tips = try? vault.tips() else { continue }
-      state.update { $0.vaults[id, default: SharedVault()].announced = tips }
+      state.update { state in
+        state.vaults[id, default: SharedVault()].announced = tips
+        state.dismissed.remove(id)
+      }
       connection.send(.announce(id, tips))
       connection.enqueue(.check(id))
     }
@@ -77,9 +81,35 @@ extension Session {
 
   /// The peer may no longer see a vault; without any it is a stranger.
   private func forget(_ id: VaultID) throws(PeerSyncError) {
+    let theirs = state.read { $0.vaults[id]?.theirs } ?? [:]
     let wasShared = state.update { $0.forget(id) }
     service.fetches.release(id, self)
-    if wasShared, !service.knows(node) { throw .stranger }
+    guard wasShared else { return }
+    let isStranger = !service.knows(node)
+    if isStranger {
+      // However slowly it takes the last thing that it gets.
+      service.schedule(after: service.configuration.timing.handshake) { [connection] in connection.close(.stranger) }
+    }
+    try dismiss(id, theirs)
+    if isStranger { throw .stranger }
+  }
+
+  /// Tells the peer that it was removed from a vault, if it was, once: nothing of what came later, and no data.
+  private func dismiss(_ id: VaultID, _ theirs: Tips) throws(PeerSyncError) {
+    guard let vault = service.vault(id), vault.hasRemoved(node),
+      state.update({ $0.dismissed.insert(id).inserted })
+    else { return }
+    let sink = SessionSink(self, id)
+    do {
+      try vault.farewell(to: node, have: theirs, sink: sink)
+    } catch let error as PeerSyncError {
+      throw error
+    } catch is SessionSink.Refused {
+      // It knows already, or does not want to.
+    } catch {
+      note("the members cannot be read here")
+    }
+    sink.abort()
   }
 
   /// Sends what the peer lacks of a vault.

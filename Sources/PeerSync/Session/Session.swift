@@ -72,15 +72,24 @@ final class Session: Sendable {
     if let join {
       (early, answer) = try ask(join)
     } else if !isKnown {
-      connection.open(.join)
-      guard case .frame(.join(let request)) = try connection.next() else { throw .violation(.unexpected) }
-      guard self.answer(request) else { throw .stranger }
+      guard let request = try request(), self.answer(request) else { throw .stranger }
     }
     try service.register(self, hello)
     // Not before: whoever asked would dial anew for what comes next.
     if let answer { dial?.answered(.success(answer)) }
     if !hello.addresses.isEmpty { service.events.learned(node, hello.addresses) }
     return early
+  }
+
+  /// What a dialler asks for that no vault admits; nil of one that was removed, once it was told.
+  private func request() throws(PeerSyncError) -> JoinRequest? {
+    if service.hasRemoved(node) {
+      connection.open(.dismissal)
+      return try dismiss()
+    }
+    connection.open(.join)
+    guard case .frame(.join(let request)) = try connection.next() else { throw .violation(.unexpected) }
+    return request
   }
 
   /// Asks to join; returns if that was granted, with what else came meanwhile: a peer of another vault announces that at once.

@@ -64,6 +64,8 @@ struct SessionState: Sendable {
   var vaults: [VaultID: SharedVault] = [:]
   /// Branches in all `theirs`, bounded by ``Session/tipLimit``.
   private var tipCount = 0
+  /// Vaults of which the peer was told that it was removed from them.
+  var dismissed: Set<VaultID> = []
   var jobs = Jobs()
   /// Whether an update of ours has been ended and not answered.
   var isAwaitingResult = false
@@ -84,6 +86,8 @@ struct SessionState: Sendable {
     var changed: [VaultID] = []
     /// Vaults of which the peer is to get all it lacks.
     var pushed: [VaultID] = []
+    /// Vaults that the peer announced and was removed from.
+    var dismissed: [VaultID] = []
   }
 
   enum Job: Sendable {
@@ -91,6 +95,7 @@ struct SessionState: Sendable {
     case answer(VaultID)
     case change(VaultID)
     case push(VaultID)
+    case dismiss(VaultID)
   }
 
   /// Notes that the peer has a vault up to these tips; false if that is more than a peer may announce.
@@ -122,6 +127,7 @@ struct SessionState: Sendable {
     if !jobs.changed.isEmpty { return .change(jobs.changed.removeFirst()) }
     if !jobs.wanted.isEmpty { return .answer(jobs.wanted.removeFirst()) }
     if !jobs.pushed.isEmpty { return .push(jobs.pushed.removeFirst()) }
+    if !jobs.dismissed.isEmpty { return .dismiss(jobs.dismissed.removeFirst()) }
     return nil
   }
 }

@@ -19,6 +19,8 @@ final class FrameHandler: ChannelDuplexHandler {
     case hello
     /// A JOIN, of a peer that we do not know.
     case join
+    /// What a member sends, from one that was removed and may not know; or a JOIN.
+    case dismissal
     /// The answer to our JOIN, among what a peer sends that knows us already.
     case answer
     case held
@@ -156,7 +158,10 @@ final class FrameHandler: ChannelDuplexHandler {
     default:
       // What follows an introduction waits until a worker has judged it.
       if phase == .hello || phase == .join { phase = .held }
-      if case .join = frame { introduction?.cancel() }
+      if case .join = frame {
+        introduction?.cancel()
+        if phase == .dismissal { phase = .held }
+      }
       hasRoom = connection.take(frame, byteCount: count)
     }
   }
@@ -220,8 +225,8 @@ final class FrameHandler: ChannelDuplexHandler {
 extension FrameHandler.Phase {
   func allows(_ kind: Frame.Kind) -> Bool {
     switch (self, kind) {
-    case (.held, _), (.established, .hello), (.answer, .hello): false
-    case (.established, _), (.answer, _): true
+    case (.held, _), (.established, .hello), (.answer, .hello), (.dismissal, .hello): false
+    case (.established, _), (.answer, _), (.dismissal, _): true
     case (.hello, .hello), (.join, .join): true
     case (.hello, _), (.join, _): false
     }

@@ -55,7 +55,7 @@ struct Outgoing {
       throws
       -> Void
   ) throws {
-    try sendMembers(send)
+    try members(send)
     let graph = vault.graph
     let branches = tips.filter { $0.key.hasPrefix(BranchName.nodes) }
     let commits = try Divergence.commits(
@@ -85,7 +85,8 @@ struct Outgoing {
     }
   }
 
-  private func sendMembers(
+  /// Only the update of the members' log and its forks.
+  func members(
     _ send: (_ tips: [String: ObjectName], _ pack: ((@escaping PackStreamWriter.Sink) throws(VaultError) -> Void))
       throws
       -> Void

@@ -16,8 +16,17 @@ package final class VaultExchange: Sendable {
 
   package init(_ vault: Vault) { self.vault = vault }
 
-  /// Whether `node` is a member, so that it may know of the vault at all.
-  package func admits(_ node: NodeID) -> Bool { vault.membership.members[node] != nil }
+  /// Whether this node is a member; who was removed neither gives nor takes.
+  package var isMember: Bool { vault.role != nil }
+
+  /// Whether `node` is a member, as this node is, so that it may know of the vault at all.
+  package func admits(_ node: NodeID) -> Bool { isMember && vault.membership.members[node] != nil }
+
+  /// Whether `node` was a member and is none any more, and is told so by this node, which is one.
+  package func hasRemoved(_ node: NodeID) -> Bool {
+    let membership = vault.membership
+    return isMember && membership.members[node] == nil && membership.removed[node] != nil
+  }
 
   /// The ends of our branches by short names: `members`, `nodes/NODE-ID` of who writes or wrote in time, `lost/COMMIT`.
   package func tips() throws(VaultError) -> [String: ObjectName] {
@@ -45,6 +54,22 @@ package final class VaultExchange: Sendable {
   ) throws {
     let forks = forks.withLock { $0 }
     try Outgoing(of: vault, tips: try tips(), to: have.filter { !forks.contains($0.value) }).updates(send)
+  }
+
+  /// Calls `send` with the one update that a node which was removed gets: the members' branch up to the commit that removed it, and nothing
+  /// later.
+  ///
+  /// Not if that is what `have` says it has.
+  package func farewell(
+    to node: NodeID, having have: [String: ObjectName],
+    _ send: (_ tips: [String: ObjectName], _ pack: ((@escaping PackStreamWriter.Sink) throws(VaultError) -> Void))
+      throws
+      -> Void
+  ) throws {
+    try vault.refreshMembers()
+    guard hasRemoved(node), let removal = vault.log.removal(of: node) else { return }
+    let known = have.filter { $0.key == BranchName.members }
+    try Outgoing(of: vault, tips: [BranchName.members: removal], to: known).members(send)
   }
 
   /// Begins to take an update.

@@ -80,6 +80,18 @@ struct MembershipLog: Sendable {
   /// Every commit that is known.
   var commits: [ObjectName] { Array(entries.keys) }
 
+  /// The commit of the log that removed `node`; nil if it is a member, or never was one.
+  func removal(of node: NodeID) -> ObjectName? {
+    // Whoever was a member once stays in this list until it is one again.
+    guard current.removed[node] != nil else { return nil }
+    var name = tip
+    while let entry = entries[name], entry.state.members[node] == nil, let parent = entry.parent {
+      if entries[parent]?.state.members[node] != nil { return name }
+      name = parent
+    }
+    return nil
+  }
+
   /// The commits from one back to the genesis.
   private func chain(from commit: ObjectName) -> [ObjectName] {
     var chain: [ObjectName] = []

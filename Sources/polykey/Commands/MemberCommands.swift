@@ -42,6 +42,7 @@ struct ListMembers: ParsableCommand {
       let people = try vault.people()?.persons ?? [:]
       let progress = try vault.progress()
       let membership = vault.membership
+      if vault.role == nil { Console.tell(Removal.sentence(vault.name)) }
       for (node, member) in membership.members.sorted(by: { $0.key < $1.key }) {
         show(node, member.role.rawValue, people[node], progress[node], isSelf: node == vault.identity.node)
       }

@@ -138,6 +138,7 @@ struct Status: ParsableCommand {
           "identity \(isProtected ? (isUnlocked ? "under a passphrase, unlocked" : "under a passphrase, locked") : "without a passphrase")"
         )
       }
+      for vault in Removal.vaults(at: paths) { Console.tell(Removal.sentence(vault)) }
       for vault in try Keynode.vaults(at: paths) {
         let places = mounts.compactMap { mount in
           mount.vault == nil ? "\(mount.directory)/\(vault.text)" : mount.vault == vault.text ? mount.directory : nil

@@ -118,6 +118,7 @@ struct ListPeers: ParsableCommand {
 
   func run() throws {
     let paths = try IdentityOptions.paths()
+    for vault in Removal.vaults(at: paths) { Console.tell(Removal.sentence(vault)) }
     for report in PeerReport.all(of: paths) {
       if !json, !report.listening.isEmpty {
         Console.print("listening at \(report.listening.map(\.description).joined(separator: ", "))")

@@ -13,6 +13,8 @@ final class PeerHost: Sendable {
   private let targets = Mutex<Set<PeerTarget>>([])
   /// The members at which each vault's peers were last looked for.
   private let known = Mutex<[VaultID: ObjectName]>([:])
+  /// Vaults that this node was removed from: they are exchanged with nobody, and nobody is dialled for them.
+  private let retired = Mutex<Set<VaultID>>([])
   private let report: PeerReport
   private let moved: Moved
 
@@ -54,20 +56,34 @@ final class PeerHost: Sendable {
     func set(_ host: PeerHost) { target.withLock { $0.host = host } }
   }
 
-  /// Exchanges a vault from now on.
+  /// Exchanges a vault from now on, as long as this node is a member.
   func add(_ vault: Vault) {
+    guard vault.role != nil else { return retire(vault) }
     let replicated = ReplicatedVault(VaultExchange(vault))
     vaults.withLock { $0[vault.id] = replicated }
     service.add(replicated)
-    dial(vault)
+    dial()
   }
 
   /// Tells peers that a vault has changed, by our own hand or another process's.
   func changed(_ vault: Vault) {
+    guard vault.role != nil else { return retire(vault) }
+    // Admitted again.
+    if retired.withLock({ $0.remove(vault.id) }) != nil { return add(vault) }
     let members = vault.membership.commit
     let isNew = known.withLock { $0.updateValue(members, forKey: vault.id) != members }
     service.vaultChanged(vault.id, membersChanged: isNew)
-    if isNew { dial(vault) }
+    if isNew { dial() }
+  }
+
+  /// Says once that this node was removed from a vault, and lets go of it and of the peers that no other vault has.
+  private func retire(_ vault: Vault) {
+    guard retired.withLock({ $0.insert(vault.id).inserted }) else { return }
+    Console.complain(Removal.sentence(vault.name))
+    vaults.withLock { $0[vault.id] = nil }
+    service.remove(vault.id)
+    dial()
+    report.wake()
   }
 
   func stop() {
@@ -75,13 +91,15 @@ final class PeerHost: Sendable {
     report.stop()
   }
 
-  /// Keeps connections to all members of whom it is known where they are.
-  private func dial(_ vault: Vault) {
-    let wanted = KnownPeers.targets(for: vault, at: keynode.paths)
-    let new = targets.withLock { targets in
-      defer { targets.formUnion(wanted) }
-      return wanted.subtracting(targets)
+  /// Keeps connections to all members of whom it is known where they are, and dials nobody who is none any more.
+  private func dial() {
+    let all = vaults.withLock { $0.values.compactMap { $0.exchange?.vault } }
+    let wanted = all.reduce(into: Set()) { $0.formUnion(KnownPeers.targets(for: $1, at: keynode.paths)) }
+    let (new, gone) = targets.withLock { targets in
+      defer { targets = wanted }
+      return (wanted.subtracting(targets), targets.subtracting(wanted))
     }
+    for target in gone { service.forget(target) }
     for target in new { service.connect(to: target) }
   }
 
@@ -96,7 +114,7 @@ final class PeerHost: Sendable {
     guard !admission.moved.isEmpty, let vault = vaults.withLock({ $0[id] })?.exchange?.vault else { return }
     moved(id)
     do throws(VaultError) {
-      if try vault.redoLostActs() { moved(id) }
+      if vault.role != nil, try vault.redoLostActs() { moved(id) }
     } catch {
       Console.complain("an act on the members was overtaken and cannot be done again: \(Failure(error).sentence)")
     }

@@ -38,6 +38,7 @@ enum PeerSyncFailure {
     case .notReading: "the peer does not take what it asked for"
     case .closed: "the connection ended"
     case .joinRefused(let refusal): refusal.sentence
+    case .removed: "this node was removed from the vault: ask an owner to invite it again"
     case .vaultNotShared: "the peer does not share this vault with this node"
     case .timedOut: "it took too long: try again"
     case .stopped: "stopped"

@@ -1,4 +1,5 @@
 import Foundation
+import Glibc
 import TestSupport
 import Testing
 
@@ -79,17 +80,33 @@ import Testing
     try nodes[0].write("key", "new")
     try eventually("the reader has the new value") { nodes[2].read("key") == "new" }
     #expect(try nodes[0].attempt("exposed", "team").status == 0)
-    // The removed one keeps what it had, and whatever it sends is refused by all others.
+    // The removed one is told, and keeps what it had, which it can read but not change.
+    let sentence = "this node was removed from team"
+    try eventually("it is told") { try nodes[1].attempt("status").errors.contains(sentence) }
+    for command in [["peers"], ["members", "team"]] { #expect(try nodes[1].run(command).errors.contains(sentence)) }
+    let log = try String(contentsOfFile: "\(nodes[1].installation.home)/state/mount.log", encoding: .utf8)
+    #expect(log.components(separatedBy: sentence).count == 2)
     #expect(nodes[1].read("key") == "old")
-    try nodes[1].write("mine", "x")
-    #expect(try nodes[1].attempt("sync", "team").status == 9)
+    let refused = #expect(throws: Program.Failure.self) { try nodes[1].write("key", "x") }
+    #expect(refused?.description.hasSuffix(": \(EROFS)") == true)
+    #expect(nodes[1].read("key") == "old")
+    let sync = try nodes[1].attempt("sync", "team")
+    #expect(sync.status == 9 && sync.errors.contains("removed"))
+    try eventually("it dials nobody") { try nodes[1].polykey("peers", "--json").text.isEmpty }
     try nodes[0].write("later", "1")
     try eventually("the others go on") { nodes[2].read("later") == "1" }
-    #expect(nodes[1].read("later") == nil && nodes[0].read("mine") == nil && nodes[2].read("mine") == nil)
+    #expect(nodes[1].read("later") == nil)
     // A reader cannot write, and says so.
     #expect(throws: Program.Failure.self) { try nodes[2].write("x", "y") }
     let set = try nodes[2].attempt("set", "team:x")
     #expect(set.status != 0)
+    // Who was away is told when it comes back.
+    try nodes[2].unmount()
+    try nodes[0].polykey("remove-member", "team", "reader")
+    try nodes[0].write("later", "2")
+    try nodes[2].mount()
+    try eventually("it is told") { try nodes[2].attempt("status").errors.contains(sentence) }
+    #expect(nodes[2].read("later") == "1")
   }
 
   @Test func `a pairing code is good once, for a while, and for one node`() throws {
