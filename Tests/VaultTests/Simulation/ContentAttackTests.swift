@@ -38,7 +38,7 @@ import VirtualFS
     // It is told, and can be removed.
     var findings: [VaultError] = []
     _ = try scene.nodes[0].keynode.openVault(scene.nodes[0].name).verify { findings.append($0.reason) }
-    #expect(findings.count == 1 && findings.allSatisfy(\.isDamage))
+    #expect(findings.count == 1 && findings.allSatisfy(\.isUnreadable))
     let object = try #require(scene.nodes[0].shown.values.first { $0.paths.first.map { new.contains($0) } ?? false })
     try scene.nodes[0].commit(CommitBatch(removals: [object.object]))
     #expect(Set(scene.nodes[0].shown.values.flatMap(\.paths)) == before)
