@@ -4,6 +4,12 @@
 package struct Person {
   let number: Int
   let stage: any Stage
+
+  package init(number: Int, stage: any Stage) {
+    self.number = number
+    self.stage = stage
+  }
+
   private var files: any PersonFiles { get throws { try stage.files(of: number) } }
   private var name: String { Script.names[number] }
 
@@ -125,7 +131,7 @@ package struct Person {
   }
 
   /// All paths and what is at them.
-  func tree(_ path: String = "") throws -> [String: String] {
+  package func tree(_ path: String = "") throws -> [String: String] {
     var tree: [String: String] = [:]
     for name in try files.list(path) {
       let child = path.isEmpty ? name : "\(path)/\(name)"

@@ -48,10 +48,18 @@ final class MountStage: Stage {
   }
 
   func settle() throws {
-    let present = members.subtracting(disconnected).map { nodes[$0].installation.repository("team") }
+    let present = members.subtracting(disconnected)
     try eventually("all have the same branches") {
-      let branches = try present.map { try Program.check(["git", "-C", $0, "show-ref"]).text }
+      let branches = try present.map { person in
+        try Program.check(["git", "-C", nodes[person].installation.repository("team"), "show-ref"]).text
+      }
       return Set(branches).count == 1
+    }
+    // A branch moves before its mount shows that.
+    try eventually("all show the same") {
+      do { return Set(try present.map { try Person(number: $0, stage: self).tree() }).count == 1 } catch is CallError {
+        return false
+      }
     }
   }
 
