@@ -46,6 +46,7 @@ let package = Package(
     .systemLibrary(name: "CLibFuse3"),
     .systemLibrary(name: "CLibSodium"),
     .systemLibrary(name: "CLibGit2"),
+    .systemLibrary(name: "CLibCrypto"),
     .systemLibrary(name: "CLinux"),
     .target(
       name: "FuseBridge", dependencies: ["CLibFuse3"], cSettings: [.unsafeFlags(["-Wall", "-Wextra", "-Werror"])]),
@@ -53,7 +54,7 @@ let package = Package(
     layer("Age", imports: ["SecretMemory"]),
     layer("SSHSignature", imports: ["SecretMemory"]),
     layer("TarStream", imports: []),
-    layer("GitStore", imports: ["CLibGit2"]),
+    layer("GitStore", imports: ["CLibGit2", "CLibCrypto"]),
     layer("VirtualFS", imports: []),
     layer(
       "Vault",

@@ -26,6 +26,9 @@ enum LooseFormat {
   static func decode(_ file: [UInt8]) -> (kind: ObjectKind, bytes: [UInt8])? {
     // Deflate shrinks at most 1,032 times, so a larger claim is false and gets no memory.
     guard let header = header(of: file), header.size / 1032 <= file.count else { return nil }
+    if let bytes = StoredStream.content(of: file, from: header.length, count: header.size) {
+      return (header.kind, bytes)
+    }
     let total = header.length + header.size
     let (bytes, isWhole) = inflate(file, limit: total)
     guard isWhole, bytes.count == total else { return nil }

@@ -11,6 +11,11 @@ package struct NewObject: Sendable {
     name = ObjectName.of(kind, bytes)
   }
 
+  /// A blob of ciphertext that was made just now, under a key that nobody could know before.
+  package init(ciphertext: [UInt8]) {
+    self.init(kind: .blob, bytes: ciphertext, name: .plain(.blob, ciphertext))
+  }
+
   /// An object whose name was computed.
   init(kind: ObjectKind, bytes: [UInt8], name: ObjectName) {
     self.kind = kind

@@ -63,7 +63,10 @@ final class ObjectDatabase: Sendable {
     }
   }
 
-  func read(_ name: ObjectName) throws(GitError) -> (kind: ObjectKind, bytes: [UInt8]) {
+  /// The object of that name, if `hash` gives its contents that name.
+  func read(
+    _ name: ObjectName, hash: @Sendable (ObjectKind, [UInt8]) -> ObjectName?
+  ) throws(GitError) -> (kind: ObjectKind, bytes: [UInt8]) {
     try withHandle { handle throws(GitError) in
       var identifier = name.libraryIdentifier
       var object: OpaquePointer?
@@ -74,7 +77,7 @@ final class ObjectDatabase: Sendable {
       // SAFETY: the object owns its data until it is freed, after the copy.
       let bytes = unsafe [UInt8](
         UnsafeRawBufferPointer(start: git_odb_object_data(object), count: git_odb_object_size(object)))
-      // libgit2 has compared the name with the contents (GIT_OPT_ENABLE_STRICT_HASH_VERIFICATION, on unless turned off).
+      guard hash(kind, bytes) == name else { throw .corrupt(name) }
       return (kind, bytes)
     }
   }

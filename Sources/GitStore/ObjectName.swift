@@ -1,7 +1,10 @@
 internal import CLibGit2
 
 /// libgit2's global state, set up once before its first use.
-private let libraryIsReady = git_libgit2_init() > 0
+///
+/// It does not compare what it reads with its name: we do, with a faster hash.
+private let libraryIsReady =
+  git_libgit2_init() > 0 && clibgit2_enable_strict_hash_verification(0) == 0 && PlainSHA1.isAvailable
 
 /// Makes libgit2 usable, or throws if it cannot be.
 func requireLibrary() throws(GitError) {
@@ -133,6 +136,14 @@ package struct ObjectName: Hashable, Sendable, Comparable {
       unsafe git_odb_hash(&identifier, bytes.baseAddress ?? stand.baseAddress, bytes.count, kind.libraryType)
     }
     return status == 0 ? ObjectName(identifier) : nil
+  }
+
+  /// The name of an object of `kind` with the contents `bytes`, with which nobody can have aimed at a collision: ``PlainSHA1`` says when.
+  static func plain(_ kind: ObjectKind, _ bytes: [UInt8]) -> ObjectName {
+    let hash = PlainSHA1()
+    hash.add(Array("\(kind.word) \(bytes.count)\0".utf8))
+    hash.add(bytes)
+    return hash.finish()
   }
 
   /// The name of an object of `kind` with the contents `bytes`.

@@ -16,22 +16,32 @@ extension Repository: ObjectSource {
     // An object that is gone from its file was packed meanwhile; a damaged one may have a sound copy in a pack.
     var failure = GitError.missing(name)
     if let file = try root.read(Self.loosePath(name)) {
-      if let object = LooseFormat.decode(file), ObjectName.checked(object.kind, object.bytes) == name { return object }
+      if let object = LooseFormat.decode(file), hash(object.kind, object.bytes) == name { return object }
       failure = .corrupt(name)
     }
     do {
-      return try database.read(name)
+      return try database.read(name, hash: hash)
     } catch {
       if error != .missing(name) { throw error }
     }
     // `git gc` may also have unpacked it since.
     if failure == .missing(name), let file = try root.read(Self.loosePath(name)), let object = LooseFormat.decode(file),
-      ObjectName.checked(object.kind, object.bytes) == name
+      hash(object.kind, object.bytes) == name
     {
       return object
     }
     throw failure
   }
+
+  /// The name of what was read, by which it is compared with the name that it was read under.
+  private func hash(_ kind: ObjectKind, _ bytes: [UInt8]) -> ObjectName? {
+    detectsCollisions.load(ordering: .relaxed) ? .checked(kind, bytes) : .plain(kind, bytes)
+  }
+
+  /// From now on refuses also objects that were made to collide with others, as ``checked(_:_:)`` tells, though they are in the repository.
+  ///
+  /// All that came in by an exchange was looked at; what others put into the directory was not.
+  package func detectCollisions() { detectsCollisions.store(true, ordering: .relaxed) }
 
   /// The object's kind and its size in bytes, not verified; nil if it is not in the repository.
   package func kindAndSize(_ name: ObjectName) throws(GitError) -> (kind: ObjectKind, size: Int)? {

@@ -28,6 +28,9 @@ package final class Repository: Sendable {
   private let temporaryPrefix: String
   let readyFiles: ReadyFiles
 
+  /// Whether objects that were made to collide with others are refused when they are read.
+  let detectsCollisions = Atomic(false)
+
   /// What was written but may not survive a power loss yet.
   struct Pending {
     var objects: [ObjectName] = []

@@ -57,11 +57,14 @@ package final class VaultBacking: Backing {
     }
   }
 
-  package func seal(_ block: Block, of object: ObjectID, part: Int) throws(VFSError) -> ContentReference {
+  package func seal(_ parts: [FreshPart]) throws(VFSError) -> [ContentReference] {
     do {
-      let blob = try sealer.sealPart(block, length: FileContent.partSize)
-      try vault.repository.add([blob], durable: false)
-      return ContentReference(part: blob.name, length: FileContent.partSize)
+      let blobs = try Concurrent.map(parts) { part throws(VaultError) in
+        let blob = try sealer.sealPart(part.block, length: FileContent.partSize)
+        try vault.repository.add([blob], durable: false)
+        return blob.name
+      }
+      return blobs.map { ContentReference(part: $0, length: FileContent.partSize) }
     } catch {
       throw VFSError(error)
     }

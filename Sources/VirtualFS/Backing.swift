@@ -1,6 +1,6 @@
 /// How contents are loaded and changes become versions; Polykey's is an encrypted git vault.
 ///
-/// The file system calls ``load(_:of:)`` and ``seal(_:of:part:)`` from any thread, at once, holding no lock;
+/// The file system calls ``load(_:of:)`` and ``seal(_:)`` from any thread, at once, holding no lock;
 /// ``commit(_:)`` from one thread at a time, holding no lock.
 public protocol Backing: AnyObject, Sendable {
   /// Loads one part of a file's content.
@@ -8,8 +8,10 @@ public protocol Backing: AnyObject, Sendable {
   /// - Throws: ``VFSError/Code/corrupt`` or ``VFSError/Code/io``.
   func load(_ reference: ContentReference, of object: ObjectID) throws(VFSError) -> Block
 
-  /// Stores one part of a large file ahead of the commit that will name it, so that it need not stay in memory.
-  func seal(_ block: Block, of object: ObjectID, part: Int) throws(VFSError) -> ContentReference
+  /// Stores parts of large files, all of the full size, ahead of the commit that will name them, so that they need not stay in memory.
+  ///
+  /// - Returns: Where each is now, in their order.
+  func seal(_ parts: [FreshPart]) throws(VFSError) -> [ContentReference]
 
   /// Makes one version of all `changes`, or tells what others changed meanwhile.
   ///
@@ -23,6 +25,16 @@ public protocol Backing: AnyObject, Sendable {
 
   /// Bytes that the store's disk has left; may be up to 100 ms old.
   func availableBytes() -> Int64
+}
+
+/// A part of a large file that is not stored yet.
+public struct FreshPart: Sendable {
+  /// Its bytes, of which the last may be missing if they are zeros.
+  public let block: Block
+  /// The file.
+  public let object: ObjectID
+  /// Which part of it, from 0.
+  public let index: Int
 }
 
 extension Backing {

@@ -203,10 +203,17 @@ extension State {
     sealQueue.append((inode.id, part))
   }
 
+  /// Parts that have been fresh for longest, at most `count`, if too much is fresh.
+  mutating func nextSealJobs(_ count: Int) -> [SealJob] {
+    var jobs: [SealJob] = []
+    while jobs.count < count, let job = nextSealJob() { jobs.append(job) }
+    return jobs
+  }
+
   /// The part that has been fresh for longest, if too much is fresh.
   ///
   /// Parts of small files are left out, as the backing stores those whole; so are those of a commit being made.
-  mutating func nextSealJob() -> SealJob? {
+  private mutating func nextSealJob() -> SealJob? {
     guard freshBytes > options.dirtyLimit else { return nil }
     var postponed: [(inode: InodeID, part: Int)] = []
     defer {

@@ -197,12 +197,20 @@ extension VirtualFileSystem {
 
   /// Stores parts of large files until few enough are unwritten.
   private func sealAhead() throws(VFSError) {
-    while let job = state.withLock({ $0.nextSealJob() }) {
+    while true {
+      // Some at a time: the backing may have several cores.
+      let jobs = state.withLock { $0.nextSealJobs(4) }
+      if jobs.isEmpty { return }
       do throws(VFSError) {
-        let reference = job.block.isZero ? nil : try backing.seal(job.block, of: job.object, part: job.part)
-        state.withLock { $0.finish(job, as: reference) }
+        let fresh = jobs.filter { !$0.block.isZero }
+        let parts = fresh.map { FreshPart(block: $0.block, object: $0.object, index: $0.part) }
+        let references = parts.isEmpty ? [] : try backing.seal(parts)
+        state.withLock { state in
+          for job in jobs where job.block.isZero { state.finish(job, as: nil) }
+          for (job, reference) in zip(fresh, references) { state.finish(job, as: reference) }
+        }
       } catch {
-        state.withLock { $0.postpone(job) }
+        state.withLock { state in for job in jobs { state.postpone(job) } }
         throw error
       }
     }

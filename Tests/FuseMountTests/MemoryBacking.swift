@@ -110,9 +110,9 @@ final class MemoryBacking: Backing {
     return unsafe Block(count: bytes.count) { unsafe $0.copyBytes(from: bytes) }
   }
 
-  func seal(_ block: Block, of object: ObjectID, part: Int) throws(VFSError) -> ContentReference {
-    let bytes = unsafe block.withBytes { unsafe [UInt8]($0) }
-    return state.withLock { $0.store(bytes) }
+  func seal(_ parts: [FreshPart]) throws(VFSError) -> [ContentReference] {
+    let parts = parts.map { unsafe $0.block.withBytes { unsafe [UInt8]($0) } }
+    return state.withLock { state in parts.map { state.store($0) } }
   }
 
   func commit(_ batch: CommitBatch) throws(VFSError) -> CommitOutcome {

@@ -1,6 +1,7 @@
-import GitStore
 import TestSupport
 import Testing
+
+@testable import GitStore
 
 @Suite("Objects") struct ObjectTests {
   @Test func `names are git's`() throws {
@@ -141,6 +142,28 @@ import Testing
           #expect(commit.encode() == bytes)
         }
       }
+    }
+  }
+
+  @Test func `the plain hash and the stored form are those that git and zlib know, at every length around a block's`()
+    throws
+  {
+    var generator = SeededGenerator(seed: 31)
+    for count in [0, 1, 100, 65_520, 65_522, 65_523, 65_535, 65_536, 131_060, 131_070, 200_000] {
+      let bytes = generator.bytes(count)
+      #expect(ObjectName.plain(.blob, bytes) == .of(.blob, bytes))
+      let file = LooseFormat.encode(.blob, bytes)
+      #expect(LooseFormat.decode(file)?.bytes == bytes)
+      let head = "blob \(count)\0".utf8.count
+      #expect(StoredStream.content(of: file, from: head, count: count) == bytes)
+      // Every byte that is no content, and the end, matter; what they say otherwise zlib judges.
+      for place in [0, 1, 2, 3, 5] {
+        var changed = file
+        changed[place] ^= 1
+        #expect(StoredStream.content(of: changed, from: head, count: count) == nil)
+      }
+      #expect(StoredStream.content(of: Array(file.dropLast()), from: head, count: count) == nil)
+      #expect(StoredStream.content(of: file, from: head, count: count + 1) == nil)
     }
   }
 }

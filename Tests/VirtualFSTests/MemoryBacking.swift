@@ -37,12 +37,11 @@ final class MemoryBacking: Backing {
     return block(bytes)
   }
 
-  func seal(_ block: Block, of object: ObjectID, part: Int) throws(VFSError) -> ContentReference {
+  func seal(_ parts: [FreshPart]) throws(VFSError) -> [ContentReference] {
     if let error = storage.withLock({ $0.sealFailure }) { throw error }
-    let bytes = unsafe block.withBytes { unsafe [UInt8]($0) }
     return storage.withLock { storage in
-      storage.seals += 1
-      return storage.add(bytes, of: object)
+      storage.seals += parts.count
+      return parts.map { part in storage.add(unsafe part.block.withBytes { unsafe [UInt8]($0) }, of: part.object) }
     }
   }
 

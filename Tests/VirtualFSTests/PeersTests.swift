@@ -28,9 +28,10 @@ private final class PeerBacking: Backing {
     return block(bytes)
   }
 
-  func seal(_ block: Block, of object: ObjectID, part: Int) throws(VFSError) -> ContentReference {
-    let bytes = unsafe block.withBytes { unsafe [UInt8]($0) }
-    return store.content.withLock { $0.storage.add(bytes, of: object) }
+  func seal(_ parts: [FreshPart]) throws(VFSError) -> [ContentReference] {
+    store.content.withLock { content in
+      parts.map { part in content.storage.add(unsafe part.block.withBytes { unsafe [UInt8]($0) }, of: part.object) }
+    }
   }
 
   func commit(_ batch: CommitBatch) throws(VFSError) -> CommitOutcome {

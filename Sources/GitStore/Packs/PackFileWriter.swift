@@ -14,7 +14,7 @@ final class PackFileWriter {
   private let file: Descriptor
   private let encoder: PackEntryEncoder
   private var buffer: [UInt8]
-  private var checksum = Checksum()
+  private var checksum = PlainSHA1()
   private var offset = 0
   private let promised: Int
   private var entries: [PackIndexWriter.Entry] = []
@@ -89,7 +89,7 @@ final class PackFileWriter {
     let header = PackHeader.encode(objectCount: entries.count)
     let written = unsafe header.withUnsafeBytes { unsafe pwrite(file.raw, $0.baseAddress, $0.count, 0) }
     guard written == header.count else { throw written < 0 ? GitError(errno: errno) : .outOfSpace }
-    checksum = Checksum()
+    checksum = PlainSHA1()
     var part = [UInt8](repeating: 0, count: Self.bufferSize)
     var place = 0
     while place < offset {

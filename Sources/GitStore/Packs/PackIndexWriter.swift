@@ -22,7 +22,7 @@ package enum PackIndexWriter {
     _ entries: [Entry], pack: ObjectName, to sink: ([UInt8]) throws(GitError) -> Void
   ) throws(GitError) {
     let entries = entries.sorted { $0.name < $1.name }
-    var sum = Checksum()
+    let sum = PlainSHA1()
     var buffer: [UInt8] = []
     func pass() throws(GitError) {
       sum.add(buffer)

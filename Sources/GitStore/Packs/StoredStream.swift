@@ -27,6 +27,36 @@ enum StoredStream {
     for shift: UInt32 in [24, 16, 8, 0] { output.append(UInt8(truncatingIfNeeded: sum >> shift)) }
   }
 
+  /// What a stream holds from byte `start` on, `count` bytes; nil if it is not a whole one of stored blocks, or holds another number.
+  ///
+  /// Its checksum is not looked at: whoever reads an object compares its name.
+  static func content(of stream: [UInt8], from start: Int, count: Int) -> [UInt8]? {
+    guard stream.count == size(of: start + count), stream.starts(with: [0x78, 0x01]) else { return nil }
+    let total = start + count
+    var isSound = true
+    let bytes = unsafe [UInt8](unsafeUninitializedCapacity: count) { output, filled in
+      unsafe stream.withUnsafeBytes { stream in
+        var (place, done) = (2, 0)
+        repeat {
+          let length = min(blockLimit, total - done)
+          let (low, high) = (unsafe stream[place + 1], unsafe stream[place + 2])
+          isSound =
+            unsafe stream[place] == (done + length == total ? 1 : 0) && Int(low) | Int(high) << 8 == length
+            && stream[place + 3] == ~low && stream[place + 4] == ~high
+          guard isSound else { return }
+          // SAFETY: by the size of the stream, which was compared above, it has all of this block; and `output` has `count` bytes.
+          let skipped = min(length, max(0, start - done))
+          let target = UnsafeMutableRawBufferPointer(output)
+          unsafe UnsafeMutableRawBufferPointer(rebasing: target[max(0, done + skipped - start)...])
+            .copyMemory(from: UnsafeRawBufferPointer(rebasing: stream[(place + 5 + skipped)..<(place + 5 + length)]))
+          (place, done) = (place + 5 + length, done + length)
+        } while done < total
+      }
+      filled = isSound ? count : 0
+    }
+    return isSound ? bytes : nil
+  }
+
   /// Bytes of the stream of `count` bytes.
   static func size(of count: Int) -> Int { 2 + 5 * max(1, (count + blockLimit - 1) / blockLimit) + count + 4 }
 

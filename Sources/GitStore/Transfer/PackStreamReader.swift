@@ -26,7 +26,7 @@ package final class PackStreamReader {
   private let inflater: Inflater
   private var state = State.header
   private var failure: GitError?
-  private var checksum = Checksum()
+  private let checksum = PlainSHA1()
   /// Bytes of the pack that were taken.
   private var offset = 0
   /// Bytes of objects, as ``PackLimits/inflatedSize`` counts them.

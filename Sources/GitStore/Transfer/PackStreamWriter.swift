@@ -22,7 +22,7 @@ package final class PackStreamWriter {
   private let sink: Sink
   private let encoder: PackEntryEncoder
   private var missing: Int
-  private var checksum = Checksum()
+  private let checksum = PlainSHA1()
   private var buffer: [UInt8]
   /// Bytes that the pack has so far.
   package private(set) var byteCount: Int

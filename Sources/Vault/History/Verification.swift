@@ -58,6 +58,7 @@ private struct Verification {
     self.report = report
     sealer = ObjectSealer(vault)
     graph = CommitGraph(source: vault.repository, vault: vault.id)
+    vault.repository.detectCollisions()
   }
 
   mutating func run() throws(VaultError) -> VerificationSummary {

@@ -53,6 +53,7 @@ struct ObjectSealer: Sendable {
   ) throws(VaultError) -> Sealed {
     let header = try encrypt([try tar.header()])
     var sealed = Sealed(entries: [.init(slot: .header(of: key), blob: header.name)], blobs: [header], parts: [])
+    var fresh = try sealFreshParts(of: content)[...]
     var references: [ContentReference?] = []
     references.reserveCapacity(content.parts.count)
     for (index, part) in content.parts.enumerated() {
@@ -70,7 +71,7 @@ struct ObjectSealer: Sendable {
         name = blob.name
         references.append(nil)
       case .stored, .fresh:
-        let blob = try sealPart(try block(content, part: index), length: length)
+        let blob = fresh.removeFirst()
         sealed.blobs.append(blob)
         name = blob.name
         references.append(ContentReference(part: name, length: length))
@@ -87,6 +88,20 @@ struct ObjectSealer: Sendable {
     return sealed
   }
 
+  /// The parts that are not stored as they are to be, in order.
+  private func sealFreshParts(of content: FileContent) throws(VaultError) -> [NewObject] {
+    let indices = content.parts.indices.filter { index in
+      switch content.parts[index] {
+      case .hole: false
+      case .stored(let reference): Int(reference.tag) != content.length(ofPart: index)
+      case .fresh: true
+      }
+    }
+    return try Concurrent.map(indices) { index throws(VaultError) in
+      try sealPart(try block(content, part: index), length: content.length(ofPart: index))
+    }
+  }
+
   /// One part of a large file, filled up with zeros to `length` bytes.
   func sealPart(_ block: Block, length: Int) throws(VaultError) -> NewObject {
     try encrypt([PlainBytes(block), PlainBytes(zeros: length - block.count)])
@@ -94,7 +109,7 @@ struct ObjectSealer: Sendable {
 
   private func encrypt(_ pieces: [PlainBytes]) throws(VaultError) -> NewObject {
     guard let keys = vault.keys else { throw .roleForbids }
-    return NewObject(kind: .blob, bytes: try keys.encrypt(pieces))
+    return NewObject(ciphertext: try keys.encrypt(pieces))
   }
 }
 
