@@ -2,7 +2,9 @@ internal import Glibc
 internal import NIOCore
 internal import Synchronization
 
-/// Counts accepted connections, in all and by the network that they come from, so that a flood leaves room for others.
+/// Counts accepted connections, in all and by the network that they come from, and how fast they come, so that a flood leaves room for others.
+///
+/// Before anything of TLS is done, as that is what costs.
 final class ConnectionLimits: Sendable {
   private struct Count: Sendable {
     var all = 0
@@ -12,12 +14,23 @@ final class ConnectionLimits: Sendable {
   private struct State: Sendable {
     var total = Count()
     var networks: [[UInt8]: Count] = [:]
+    var totalRate: TokenBucket
+    /// Those that are not full.
+    var rates: [[UInt8]: TokenBucket] = [:]
   }
 
-  private let state = Mutex(State())
-  private let configuration: PeerConfiguration
+  /// Networks whose rates are kept before the full ones are looked for.
+  private static let rateLimit = 1024
 
-  init(_ configuration: PeerConfiguration) { self.configuration = configuration }
+  private let state: Mutex<State>
+  private let configuration: PeerConfiguration
+  private let now: @Sendable () -> NIODeadline
+
+  init(_ configuration: PeerConfiguration, now: @escaping @Sendable () -> NIODeadline = { .now() }) {
+    self.configuration = configuration
+    self.now = now
+    state = Mutex(State(totalRate: TokenBucket(configuration.handshakeRate, at: now())))
+  }
 
   /// One accepted connection's place; given back when it ends.
   final class Place: Sendable {
@@ -37,7 +50,7 @@ final class ConnectionLimits: Sendable {
         defer { if isKnown != nil { isKnown = true } }
         return isKnown
       }
-      if before == false { limits.change(network, all: 0, introducing: -1) }
+      if before == false { limits.introduced(network) }
     }
 
     func giveBack() {
@@ -52,12 +65,36 @@ final class ConnectionLimits: Sendable {
     let fits = state.withLock { state in
       let from = state.networks[network] ?? Count()
       guard state.total.all < configuration.connections, from.all < configuration.connectionsPerAddress,
-        state.total.introducing < configuration.handshakes, from.introducing < configuration.handshakesPerAddress
+        state.total.introducing < configuration.handshakes, from.introducing < configuration.handshakesPerAddress,
+        takeToken(network, &state)
       else { return false }
       ConnectionLimits.add(&state, network, all: 1, introducing: 1)
       return true
     }
     return fits ? Place(self, network) : nil
+  }
+
+  /// Whether one more may come from there now.
+  private func takeToken(_ network: [UInt8], _ state: inout State) -> Bool {
+    let now = now()
+    var rate = state.rates[network] ?? TokenBucket(configuration.handshakeRatePerAddress, at: now)
+    guard rate.allows(at: now), state.totalRate.allows(at: now) else { return false }
+    rate.take(at: now)
+    state.totalRate.take(at: now)
+    state.rates[network] = rate
+    if state.rates.count > ConnectionLimits.rateLimit {
+      for (network, var rate) in state.rates where rate.isFull(at: now) { state.rates[network] = nil }
+    }
+    return true
+  }
+
+  /// Whoever has a place there is a member: members are not kept waiting, however often they come.
+  private func introduced(_ network: [UInt8]) {
+    state.withLock { state in
+      ConnectionLimits.add(&state, network, all: 0, introducing: -1)
+      state.totalRate.giveBack()
+      state.rates[network]?.giveBack()
+    }
   }
 
   private func change(_ network: [UInt8], all: Int, introducing: Int) {

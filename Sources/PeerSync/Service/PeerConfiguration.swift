@@ -33,6 +33,17 @@ package struct PeerConfiguration: Sendable {
     case pull
   }
 
+  /// So many at once, and then so many a second.
+  package struct Rate: Sendable {
+    package var burst: Int
+    package var perSecond: Int
+
+    package init(burst: Int, perSecond: Int) {
+      self.burst = burst
+      self.perSecond = perSecond
+    }
+  }
+
   package var timing = Timing()
   package var direction = Direction.both
   /// Name and version of the program, for members; at most 64 bytes.
@@ -41,10 +52,13 @@ package struct PeerConfiguration: Sendable {
   package var advertised: [PeerAddress] = []
   /// Accepted connections at most: in all, and from one IPv4 address or IPv6 /64.
   package var connections = 256
-  package var connectionsPerAddress = 32
+  package var connectionsPerAddress = 128
   /// Those of them whose peers have not introduced themselves yet.
   package var handshakes = 64
   package var handshakesPerAddress = 16
+  /// How fast connections are accepted, in all and from one address; one that a member made does not count in the end.
+  package var handshakeRate = Rate(burst: 400, perSecond: 100)
+  package var handshakeRatePerAddress = Rate(burst: 100, perSecond: 5)
   /// Wrong tokens within ``Timing/joinWindow``: from one address, and in all.
   package var wrongTokensPerAddress = 5
   package var wrongTokens = 50
