@@ -2,6 +2,7 @@ import CLibFuzzer
 import Glibc
 
 // Fuzz TARGET CORPUS [option of libFuzzer…]: writes the seeds into the directory CORPUS, and goes on from all that is there.
+// Fuzz TARGET CORPUS FILE… [option…]: reads only these inputs.
 
 if CommandLine.arguments.dropFirst() == ["--list"] {
   print(FuzzTarget.all.map(\.name).joined(separator: "\n"))
@@ -23,7 +24,9 @@ for (number, seed) in try target.seeds().enumerated() {
 }
 
 // SAFETY: libFuzzer keeps the arguments for as long as the program runs, so they are never freed.
-let words = [CommandLine.arguments[0]] + CommandLine.arguments.dropFirst(2)
+let rest = CommandLine.arguments.dropFirst(3)
+let hasInputs = rest.contains { !$0.hasPrefix("-") }
+let words = [CommandLine.arguments[0]] + (hasInputs ? [] : [corpus]) + rest
 var arguments = unsafe words.map { unsafe strdup($0) } + [nil]
 var count = Int32(unsafe arguments.count - 1)
 let status = unsafe arguments.withUnsafeMutableBufferPointer { arguments in
