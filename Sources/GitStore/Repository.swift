@@ -130,8 +130,26 @@ package final class Repository: Sendable {
 
   /// Bytes that an unprivileged user can still write to the repository's disk.
   package func availableBytes() throws(GitError) -> UInt64 {
+    let status = try diskStatus()
+    return UInt64(status.f_bavail) * UInt64(status.f_frsize)
+  }
+
+  /// Bytes of the disk that nobody else may fill: what its owner writes must still find room.
+  ///
+  /// 1 GiB is more than secrets need for long; of a small disk it is a twentieth, as ext4 keeps back for root.
+  private static let reserve: UInt64 = 1 << 30
+
+  /// Throws ``GitError/outOfSpace`` unless `count` bytes may be written for somebody else.
+  func requireRoom(forOthers count: Int) throws(GitError) {
+    let status = try diskStatus()
+    let block = UInt64(status.f_frsize)
+    let reserve = min(Self.reserve, UInt64(status.f_blocks) * block / 20)
+    guard UInt64(status.f_bavail) * block >= reserve + UInt64(count) else { throw .outOfSpace }
+  }
+
+  private func diskStatus() throws(GitError) -> statvfs {
     var status = statvfs()
     guard unsafe fstatvfs(root.descriptor.raw, &status) == 0 else { throw GitError(errno: errno) }
-    return UInt64(status.f_bavail) * UInt64(status.f_frsize)
+    return status
   }
 }

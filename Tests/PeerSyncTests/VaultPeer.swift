@@ -18,9 +18,9 @@ final class VaultPeer {
   var node: NodeID { service.node }
   var target: PeerTarget { PeerTarget(address: address, node: node) }
 
-  init(configure: (inout PeerConfiguration) -> Void = { _ in }) throws {
+  init(home: String? = nil, configure: (inout PeerConfiguration) -> Void = { _ in }) throws {
     directory = try TemporaryDirectory(inMemory: true)
-    keynode = Keynode(at: KeynodePaths(home: directory.path), identity: try Identity())
+    keynode = Keynode(at: KeynodePaths(home: home ?? directory.path), identity: try Identity())
     var configuration = PeerConfiguration()
     configuration.timing = .fast
     configure(&configuration)
@@ -60,14 +60,17 @@ final class VaultPeer {
     return exchange.vault
   }
 
-  /// A new secret's version, and the branches then; peers are told.
+  /// Writes a new secret of so many bytes, at most 1 MiB; returns the branches then; peers are told.
   @discardableResult
-  func write(_ name: String) throws -> [String: ObjectName] {
+  func write(_ name: String, count: Int = 1) throws -> [String: ObjectName] {
     let vault = try #require(vault)
-    let link = StoredNode(
-      object: ObjectID(high: .random(in: 0...(.max)), low: 0), body: .symbolicLink(target: [0x61]),
-      paths: [[UInt8](name.utf8)], mode: 0o777, owner: 0, group: 0, modified: Timestamp(seconds: 0, nanoseconds: 0))
-    _ = try VaultBacking(vault).commit(CommitBatch(puts: [link]))
+    let content = FileContent(
+      size: Int64(count),
+      parts: [.fresh(unsafe Block(count: count) { unsafe $0.initializeMemory(as: UInt8.self, repeating: 0x61) })])
+    let file = StoredNode(
+      object: ObjectID(high: .random(in: 0...(.max)), low: 0), body: .regular(content), paths: [[UInt8](name.utf8)],
+      mode: 0o600, owner: 0, group: 0, modified: Timestamp(seconds: 0, nanoseconds: 0))
+    _ = try VaultBacking(vault).commit(CommitBatch(puts: [file]))
     service.vaultChanged(vault.id, membersChanged: false)
     return try tips()
   }

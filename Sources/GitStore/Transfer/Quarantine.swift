@@ -40,7 +40,8 @@ package final class Quarantine: ObjectSource {
 
   /// Adds an object; one that is there already is fine.
   ///
-  /// - Throws: ``GitError/outOfSpace``, ``GitError/io(_:)``; the object is then not there.
+  /// - Throws: ``GitError/outOfSpace``, also if its owner would have too little left on the disk, ``GitError/io(_:)``; the object is then not
+  ///   there.
   package func add(_ object: NewObject) throws(GitError) {
     try state.withLock { state throws(GitError) in
       guard state.inMemory[object.name] == nil, state.onDisk[object.name] == nil else { return }
@@ -56,6 +57,7 @@ package final class Quarantine: ObjectSource {
   }
 
   private func write(_ object: NewObject, _ state: inout State) throws(GitError) {
+    try repository.requireRoom(forOthers: object.bytes.count)
     let directory: IncomingDirectory
     if let made = state.directory {
       directory = made
@@ -127,10 +129,20 @@ package final class Quarantine: ObjectSource {
   /// So whoever looks meanwhile, or after the process was killed, finds no object that leads to a missing one, provided that `names` has
   /// all that they need.
   ///
+  /// With `sparingly`, not if its owner would have too little left on the disk.
+  ///
   /// - Throws: ``GitError/missing(_:)``, ``GitError/malformed(_:)``, before anything is moved; ``GitError/outOfSpace``, ``GitError/io(_:)``:
   ///   some of the objects may then be in the repository, which harms nothing.
-  package func admit(_ names: [ObjectName], durability: Durability = .processCrash) throws(GitError) {
-    for name in try ordered(names) {
+  package func admit(
+    _ names: [ObjectName], durability: Durability = .processCrash, sparingly: Bool = false
+  ) throws(GitError) {
+    let names = try ordered(names)
+    if sparingly {
+      // The others are on the disk already.
+      let count = state.withLock { state in names.reduce(0) { $0 + (state.inMemory[$1]?.bytes.count ?? 0) } }
+      try repository.requireRoom(forOthers: count)
+    }
+    for name in names {
       let (object, path) = state.withLock { state in
         (state.inMemory[name], state.directory.map { Self.path(name, in: $0) })
       }

@@ -165,7 +165,7 @@ extension Session {
     update?.byteCount += UInt64(bytes.count)
     do throws(VaultError) { try receiver.feed(bytes) } catch {
       update?.receiver = nil
-      update?.refusal = "not a sound pack"
+      update?.refusal = error == .repository(.outOfSpace) ? Verdict.noRoom : "not a sound pack"
       return
     }
     progress(current.vault, isOutgoing: false, current.byteCount + UInt64(bytes.count), isComplete: false)
@@ -175,7 +175,8 @@ extension Session {
     var admission = Admission(refused: update.tips.mapValues { _ in update.refusal })
     if let receiver = update.receiver {
       do throws(VaultError) { admission = try receiver.finish(update.tips) } catch {
-        admission = Admission(refused: update.tips.mapValues { _ in "the update could not be verified" })
+        let why = error == .repository(.outOfSpace) ? Verdict.noRoom : "the update could not be verified"
+        admission = Admission(refused: update.tips.mapValues { _ in why })
       }
     }
     state.update { state in

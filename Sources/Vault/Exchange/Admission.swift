@@ -54,6 +54,7 @@ struct Admission {
     case .commitInvalid(let commit, let flaw):
       if flaw == .fork { forks.insert(commit) }
       verdict.refused[branch] = flaw.reason
+    case .repository(.outOfSpace): verdict.refused[branch] = Verdict.noRoom
     case .repository(.missing): verdict.refused[branch] = "something that it needs is missing"
     case .repository(.corrupt), .repository(.wrongKind), .repository(.malformed):
       verdict.refused[branch] = "it is malformed"
@@ -138,7 +139,7 @@ struct Admission {
     if isFork, node != vault.identity.node, vault.membership.standing(of: node) == .writes {
       throw .commitInvalid(tip, .fork)
     }
-    try Admission.admit(try verify(commits, by: rules), from: quarantine)
+    try Admission.admit(try verify(commits, by: rules), from: quarantine, sparingly: true)
     if isFork, node == vault.identity.node { return try vault.healOwnFork(with: tip) }
     return try vault.repository.move(Vault.branch(of: node), from: current, to: tip, durable: false)
   }
@@ -160,9 +161,11 @@ struct Admission {
   }
 
   /// Moves what verified commits bring, and nothing else that was received, into the repository.
-  static func admit(_ objects: [ObjectName], from quarantine: Quarantine) throws(VaultError) {
+  static func admit(
+    _ objects: [ObjectName], from quarantine: Quarantine, sparingly: Bool = false
+  ) throws(VaultError) {
     do {
-      try quarantine.admit(objects.filter { quarantine.isReceived($0) })
+      try quarantine.admit(objects.filter { quarantine.isReceived($0) }, sparingly: sparingly)
     } catch {
       throw .repository(error)
     }

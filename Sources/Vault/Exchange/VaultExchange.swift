@@ -113,6 +113,9 @@ package struct Verdict: Sendable {
   package var refused: [String: String] = [:]
   /// Whether the sender lacks what made us refuse, and ``VaultExchange/outgoing(to:_:)`` has it now.
   package var callsForAnswer = false
+
+  /// Why nothing more is taken when the disk is nearly full; what is of the members is, as it may end that.
+  package static let noRoom = "the receiver's disk has too little room left for it"
 }
 
 /// An update that is being received.

@@ -1,0 +1,27 @@
+import GitStore
+import TestSupport
+import Testing
+import Vault
+
+@testable import PeerSync
+
+@Suite("A member's disk") struct DiskTests {
+  @Test(.enabled(if: SmallDisk.isPossible, "mounting needs root"))
+  func `what would fill it is refused and said, and members and its own writes go on`() throws {
+    guard let disk = try SmallDisk(size: "16m") else { return }
+    let (owner, member) = (try VaultPeer(), try VaultPeer(home: disk("home")))
+    let id = try owner.found().id
+    let vault = try member.join(owner)
+    for session in owner.service.sessions { session.connection.close(.closed) }
+    #expect(member.wait { member.service.sessions.isEmpty })
+    for number in 0..<20 { try owner.write("large \(number)", count: 1 << 20) }
+    try #require(owner.vault).rotate()
+    let report = try member.service.synchronize(id, with: owner.target, timeout: .seconds(60))
+    #expect(report.refused["nodes/\(owner.node)"] == Verdict.noRoom)
+    #expect(try vault.membership.commit == #require(owner.vault).membership.commit)
+    // A twentieth, but for what its own vault took since.
+    #expect(try vault.repository.availableBytes() > 600_000)
+    try member.write("own", count: 100_000)
+    #expect(try member.tips()["nodes/\(member.node)"] != nil)
+  }
+}
