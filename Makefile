@@ -73,7 +73,7 @@ test: test-packages
 bench: build bench-packages
 	@POLYKEY=$$(swift build -c release --static-swift-stdlib --show-bin-path)/polykey python3 -B Tests/Benchmarks/bench.py $(BENCH_FLAGS)
 
-# An input may take 10 s and 1 GiB at most; more is a finding.
+# An input may take 10 s, and the program 1 GiB; more is a finding.
 FUZZ_SECONDS ?= 60
 FUZZ_FLAGS = -max_total_time=$(FUZZ_SECONDS) -timeout=10 -rss_limit_mb=1024 -max_len=65536 -print_final_stats=1 -verbosity=0
 

@@ -61,6 +61,7 @@ private enum Handshake {
         }
       }
     }
+    require(try outcome.isComplete || certificate != NodeCertificate.make(for: identity), "a node's own is accepted")
     require(!outcome.isComplete || peer.node == identity.node, "who proves a key is the node of that key")
   }
 
