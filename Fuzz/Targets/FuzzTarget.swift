@@ -18,7 +18,8 @@ struct FuzzTarget: Sendable {
   }
 
   static let all: [FuzzTarget] = [
-    .frames, .stream, .pairing, .certificate, .pack, .bundle, .objects, .delta, .messages, .membership, .age,
+    .frames, .stream, .pairing, .certificate, .pack, .bundle, .objects, .delta, .messages, .membership, .membersLog,
+    .age,
     .ageHeader, .ageArmor, .ageKeys, .tar, .sshSignature, .sshKey,
   ]
 
