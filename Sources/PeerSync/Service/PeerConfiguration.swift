@@ -18,6 +18,8 @@ package struct PeerConfiguration: Sendable {
     package var patience: Duration = .milliseconds(250)
     /// How long the peer from which a vault is being fetched may say nothing before another is asked.
     package var stall: Duration = .seconds(60)
+    /// After which is asked again for what the disk had no room for.
+    package var room: Duration = .seconds(600)
     /// In which wrong tokens are counted.
     package var joinWindow: Duration = .seconds(60)
 

@@ -189,10 +189,28 @@ extension Session {
       if admission.callsForAnswer { state.jobs.pushed.include(update.vault) }
       if let (name, why) = admission.refused.first { state.lastError = "refused \(name): \(why)" }
     }
+    if admission.refused.values.contains(Verdict.noRoom) { awaitRoom(for: update.vault) }
     // First the news to others, then the answer: who waits for it may look here at once.
     service.admitted(update.vault, admission, from: self)
     connection.send(.updateResult(admission))
     progress(update.vault, isOutgoing: false, update.byteCount, isComplete: true)
+  }
+
+  /// Asks again later for what was refused: somebody may make room.
+  private func awaitRoom(for id: VaultID) {
+    let isFirst = state.update { state in
+      guard state.vaults[id]?.awaitsRoom == false else { return false }
+      state.vaults[id]?.awaitsRoom = true
+      return true
+    }
+    guard isFirst else { return }
+    service.schedule(after: service.configuration.timing.room) { [weak self] in
+      self?.state.update { state in
+        state.vaults[id]?.awaitsRoom = false
+        state.vaults[id]?.fruitless = [:]
+      }
+      self?.connection.enqueue(.check(id))
+    }
   }
 
   /// The peer says what became of our update.

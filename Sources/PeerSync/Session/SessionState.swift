@@ -20,6 +20,8 @@ struct SharedVault: Sendable {
   var patience: DispatchTime?
   /// When we look again whether the session that asks for the vault in our place has stalled; nil if we never had to.
   var turn: DispatchTime?
+  /// Whether it will be looked again whether there is room for what was refused.
+  var awaitsRoom = false
   /// Whether our WANT is not answered yet.
   var isFetching = false
   /// Counts the completed fetches, and the completed pushes, of this vault.
