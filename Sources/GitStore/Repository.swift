@@ -67,8 +67,8 @@ package final class Repository: Sendable {
     try join()
   }
 
-  /// Opens somebody else's repository at `path` to read it: nothing in it is changed, locked or repaired.
-  init(inspecting path: String) throws(GitError) {
+  /// Opens the repository at `path`, perhaps somebody else's, to read it: nothing in it is changed, locked or repaired.
+  package init(inspecting path: String) throws(GitError) {
     try requireLibrary()
     self.path = path
     root = try Directory(path: path)
@@ -142,6 +142,8 @@ package final class Repository: Sendable {
   /// Throws ``GitError/outOfSpace`` unless `count` bytes may be written for somebody else.
   func requireRoom(forOthers count: Int) throws(GitError) {
     let status = try diskStatus()
+    // Of a file system that does not say how large it is nothing is known.
+    guard status.f_blocks > 0 else { return }
     let block = UInt64(status.f_frsize)
     let reserve = min(Self.reserve, UInt64(status.f_blocks) * block / 20)
     guard UInt64(status.f_bavail) * block >= reserve + UInt64(count) else { throw .outOfSpace }
