@@ -68,6 +68,26 @@ import Vault
   func `tips out of the rules are refused`(kind: Frame.Kind, tips: [UInt8], flaw: FrameFlaw) {
     #expect(throws: flaw) { try Frame(kind, body: [UInt8](repeating: 9, count: 32) + tips) }
   }
+
+  private static let instance = [UInt8](repeating: 1, count: 24)
+  private static let refusal = [7] + [UInt8]("members".utf8) + [0, 0]
+
+  @Test(arguments: [
+    (Frame.Kind.hello, [0, 0] + instance + [0, 0, 0], FrameFlaw.value),
+    (.hello, [0, 1] + instance + [0, 0, 9], .tooMany),
+    (.hello, [0, 1] + instance + [0, 0, 1, 0, 3] + [UInt8]("h:0".utf8), .value),
+    (.hello, [0, 1] + instance + [0, 65] + [UInt8](repeating: 0x61, count: 65) + [0], .tooLong),
+    (.updateData, [], .length),
+    (.updateResult, [0, 0, 4, 1], .tooMany),
+    (.updateResult, [0, 0, 0, 2] + refusal + refusal, .value),
+    (.joined, [UInt8](repeating: 9, count: 32) + [0, 129] + [UInt8](repeating: 0x61, count: 129), .tooLong),
+    (.joined, [UInt8](repeating: 9, count: 32) + [0, 1, 0x1B], .text),
+    (.join, [15] + [UInt8](repeating: 1, count: 15) + [0, 0, 0, 0, 0], .value),
+    (.join, [33] + [UInt8](repeating: 1, count: 33) + [0, 0, 0, 0, 0], .value),
+  ])
+  func `fields out of the rules are refused`(kind: Frame.Kind, body: [UInt8], flaw: FrameFlaw) {
+    #expect(throws: flaw) { try Frame(kind, body: body) }
+  }
 }
 
 /// One valid frame of each kind, or more.

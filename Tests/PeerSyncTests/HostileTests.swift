@@ -121,7 +121,7 @@ import Vault
     let slow = try RawPeer.connect(to: mesh[0].address, as: nil)
     // A TLS record's header that promises more than ever comes, kept alive by a byte now and then.
     let start = ContinuousClock.now
-    slow.send([0x16, 0x03, 0x01, 0x02, 0x00])
+    slow.send([0x16, 0x03, 0x01, 0x40, 0x00])
     while !slow.state.read(\.isClosed), ContinuousClock.now - start < .seconds(20) {
       slow.send([0])
       _ = slow.state.wait(until: .after(.milliseconds(20))) { $0.isClosed ? true : nil }
