@@ -1,6 +1,7 @@
 /// A title line, then lines of a word, a space and a value.
 struct Fields {
-  let title: Substring
+  /// Empty where a word comes twice, of which readers might take different ones.
+  private(set) var title: Substring
   private var values: [Substring: Substring] = [:]
 
   init(_ text: String) {
@@ -8,7 +9,8 @@ struct Fields {
     title = lines.first ?? ""
     for line in lines.dropFirst() {
       guard let space = line.firstIndex(of: " ") else { continue }
-      values[line[..<space]] = line[line.index(after: space)...]
+      let value = line[line.index(after: space)...]
+      if values.updateValue(value, forKey: line[..<space]) != nil { title = "" }
     }
   }
 

@@ -9,7 +9,8 @@ import Testing
   /// What the commit's tree is given, or has in another form.
   enum Form: CaseIterable {
     case extraFile, extraDirectory, membersAsFile, memberAsLink, memberAsDirectory, descriptionAsLink
-    case keyWithZero, keyMissing, keyOfOtherName, sinceZero, roleUnknown, memberOfNoNode, frontierOfNoCommit, noPeople
+    case keyWithZero, keyMissing, keyOfOtherName, sinceZero, roleUnknown, roleTwice, memberOfNoNode
+    case frontierOfNoCommit, noPeople
 
     var reason: String {
       switch self {
@@ -66,6 +67,7 @@ import Testing
     case .keyOfOtherName: directory("keys", [key, TreeEntry(mode: .file, name: "2.txt", object: key.object)])
     case .sinceZero: try add(node.node.text, member + "since 0\n", to: "members")
     case .roleUnknown: try add(node.node.text, member.replacing("reader", with: "god"), to: "members")
+    case .roleTwice: try add(node.node.text, member + "role owner\n", to: "members")
     case .memberOfNoNode: try add("nobody", member, to: "members")
     case .frontierOfNoCommit:
       objects.append(blob("polykey removed\nfrontier x\nview none\n"))
