@@ -51,8 +51,12 @@ struct KeyFiles {
     }
   }
 
-  /// Whether files can be encrypted to it.
-  static func isRecipient(_ text: String) -> Bool { (try? X25519Recipient(text)) != nil }
+  /// Whether files can be encrypted to it, which is tried: a point of low order is one in form, and stops every key.
+  static func isRecipient(_ text: String) -> Bool {
+    guard let recipient = try? X25519Recipient(text) else { return false }
+    let nothing: [UInt8] = []
+    return unsafe (try? AgeFile.encrypt(nothing.span.bytes, to: [recipient])) != nil
+  }
 
   /// A new epoch's key, as the text of an identity file, with `others`: keys of forks that lost, which some objects are under.
   static func newKey(with others: [X25519Identity] = []) throws(VaultError) -> WipedBuffer {

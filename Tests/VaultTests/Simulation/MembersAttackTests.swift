@@ -74,7 +74,7 @@ import VirtualFS
   /// Steps that no owner may make.
   enum Step: CaseIterable {
     case dropMember, dropReaderQuietly, lastOwner, dropFrontier, moveFrontier, keepFrontierOfWriter, removeKeys
-    case otherRecipient, badRecipient, sinceLater, sinceRaised, sinceOfNewcomer, tooMany, description
+    case otherRecipient, badRecipient, weakRecipient, sinceLater, sinceRaised, sinceOfNewcomer, tooMany, description
 
     /// What `state` becomes; `nodes` are the victim, an owner, a writer, a reader and one that was removed.
     func apply(to state: inout Membership, _ nodes: [NodeID]) throws {
@@ -99,6 +99,10 @@ import VirtualFS
         state.members[nodes[2]]?.recipient = recipient
       case .badRecipient:
         state.members[try Identity().node] = Member(role: .reader, recipient: "age1nobody")
+      case .weakRecipient:
+        // The point of all zeros, with which no secret can be made: age refuses to.
+        let zeros = "age1\(String(repeating: "q", count: 52))5cu47z"
+        state.members[try Identity().node] = Member(role: .reader, recipient: zeros)
       case .sinceLater: state.members[nodes[3]]?.since = 1000
       case .sinceRaised: state.members[nodes[3]]?.since = 2
       case .sinceOfNewcomer:
@@ -222,14 +226,26 @@ import VirtualFS
     }
     let fork = start[start.count - 1].name
     #expect(try now.offer([MembersAttackTests.members: fork], start).refused.isEmpty)
-    var taken = 1
-    for index in 0..<(MembershipLog.lostLimit + 20) {
-      let commit = try now.membersCommit(by: puppets[index % puppets.count], after: fork) {
-        $0.members[try Identity().node] = Member(role: .replica, recipient: scene.identity(1).recipient)
+    // The puppets take turns, so that each has made a third of it.
+    var state = try #require(try now.victim.log.state(at: fork))
+    var objects: [NewObject] = []
+    var tip = fork
+    for index in 1...MembershipLog.lostLimit {
+      state.members[try Identity().node] = Member(role: .replica, recipient: scene.identity(1).recipient)
+      let puppet = puppets[index % puppets.count]
+      let tree = state.encodeTree()
+      let message = MembersMessage(vault: try now.victim.id, node: puppet.node)
+      let commit = try SignedCommit(
+        tree: tree[tree.count - 1].name, parents: [tip], message: message.encoded, time: 1
+      ).object(signedBy: puppet)
+      objects += tree + [commit]
+      let isTooMany = index == MembershipLog.lostLimit
+      if index == MembershipLog.lostLimit - 1 || isTooMany {
+        let verdict = try now.offer([MembersAttackTests.members: commit.name], objects)
+        #expect(verdict.refused.isEmpty != isTooMany)
       }
-      taken += try now.offer([MembersAttackTests.members: commit[commit.count - 1].name], commit).moved.count
+      tip = commit.name
     }
-    #expect(taken == MembershipLog.lostLimit)
     // What others do in forks counts as their own.
     let honest = try now.membersCommit(by: scene.identity(1), after: before) {
       $0.members[try Identity().node] = Member(role: .replica, recipient: scene.identity(1).recipient)
