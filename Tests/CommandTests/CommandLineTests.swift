@@ -196,6 +196,7 @@ import Testing
     #expect(try installation.polykey("log", "-n", "2", "default:d/b").text.split(separator: "\n").count == 2)
 
     let diff = try installation.polykey("diff", "default:d/b", "~3", "~0").text
+    #expect(try installation.polykey("diff", "default:d/b", "@~3", "@~0").text == diff)
     #expect(diff.contains("\n-one\n+three"), "\(diff)")
     try installation.polykey("restore", "default:d/b@~3")
     #expect(try installation.polykey("get", "default:d/b").text == "one")

@@ -21,9 +21,9 @@ import Testing
           + arguments, environment: installation.environment.merging(environment) { $1 })
     }
 
-    func expectRefusal(_ arguments: String..., status: Int32 = 9, saying words: String) throws {
-      let result = try run(first, "remote", "sync", "default", arguments[0])
-      #expect(result.status == status && result.isOneSentence && result.errors.contains(words), "\(result.errors)")
+    func expectRefusal(_ remote: String, saying words: String) throws {
+      let result = try run(first, "remote", "sync", "default", remote)
+      #expect(result.status == 9 && result.isOneSentence && result.errors.contains(words), "\(result.errors)")
     }
 
     /// Exchanges changes of both through a repository that both name `host`, and has the repository's own host tamper with it.

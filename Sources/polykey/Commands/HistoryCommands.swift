@@ -81,7 +81,11 @@ struct ShowVersion: ParsableCommand {
 struct DiffVersions: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "diff", abstract: "Compare two versions of a vault (which paths differ) or of a secret (which lines).",
-    discussion: "Example: polykey diff prod:app.conf ~1 ~0")
+    discussion: """
+      A VERSION may have an @ before it, which keeps the shell from taking ~1 for a directory.
+
+      Example: polykey diff prod:app.conf @~1 @~0
+      """)
 
   @OptionGroup var identity: IdentityOptions
   @Argument(help: "VAULT or VAULT:PATH") var scope: Scope
@@ -90,6 +94,7 @@ struct DiffVersions: ParsableCommand {
   @Flag(help: "Of a vault, print one JSON object a line.") var json = false
 
   func run() throws {
+    let (old, new) = (DiffVersions.name(old), DiffVersions.name(new))
     try explained(scope.secret?.text ?? "") {
       let history = VersionHistory(of: try identity.keynode().openVault(scope.vault))
       guard let secret = scope.secret else {
@@ -106,6 +111,10 @@ struct DiffVersions: ParsableCommand {
       try TextDifference.show(
         old: try text(history, secret.path, old), new: try text(history, secret.path, new), labels: (old, new))
     }
+  }
+
+  private static func name(_ version: String) -> String {
+    version.hasPrefix("@") ? String(version.dropFirst()) : version
   }
 
   private func text(_ history: VersionHistory, _ path: [UInt8], _ version: String) throws -> Block {

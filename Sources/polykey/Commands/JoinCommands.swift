@@ -35,6 +35,7 @@ struct Invite: ParsableCommand {
       }
       let (keynode, vault) = try chosen.openWithKeynode()
       guard vault.role == .owner else { throw VaultError.roleForbids }
+      try keynode.requireWritable()
       Invitation.forgetExpired(at: keynode.paths)
       let invitation = Invitation(
         vault: vault.id, name: vault.name.text, role: role, history: !noHistory, label: label,
@@ -133,6 +134,7 @@ struct Join: ParsableCommand {
       let text = code == "-" ? readLine() ?? "" : code
       let code = try PeerSyncFailure.explained { () throws(PeerSyncError) in try PairingCode(text) }
       let keynode = try identity.keynode()
+      try keynode.requireWritable()
       let addresses = try peers.addresses()
       let progress = ProgressLine()
       var events = PeerEvents()

@@ -106,7 +106,7 @@ struct RemoteCommand: ParsableCommand {
         var failure: Failure?
         for remote in wanted {
           do {
-            try explained { try exchange(vault, with: remote) }
+            try explained { try RemoteExchange(vault, remote, direction).run() }
           } catch let error as Failure {
             if let failure { Console.complain(failure.sentence) }
             failure = error
@@ -116,47 +116,9 @@ struct RemoteCommand: ParsableCommand {
         if let failure { throw failure }
       }
     }
-
-    private func exchange(_ vault: Vault, with known: KnownRemotes.Remote) throws {
-      let exchange = VaultExchange(vault)
-      do {
-        let progress = ProgressLine()
-        var remote: RemoteRepository
-        do throws(GitError) {
-          remote = try RemoteRepository(at: known.address, from: vault.repository)
-        } catch {
-          throw VaultError.repository(error)
-        }
-        remote.progressed = { progress.note($0) }
-        if known.address.hasPrefix("https://") { remote.access = UsersGit.access(to: known.address) }
-        let (verdict, outcomes) = try progress.during { [remote] in
-          let verdict = direction.push ? nil : try exchange.pull(from: remote)
-          if verdict != nil { _ = try vault.redoLostActs() }
-          return (verdict, direction.pull ? [:] : try exchange.push(to: remote, having: verdict))
-        }
-        try RemoteCommand.show(outcomes, known.name)
-        if let verdict { try VerdictReport.show(verdict, from: known.name) }
-      } catch VaultError.repository(.remote(let reason)) {
-        throw Failure(.peer, "\(known.name): \(GitError.remote(reason).sentence)")
-      }
-    }
   }
 
   private static func missing(_ vault: Vault) -> Failure {
     Failure(.missing, "there is no such remote: see `polykey remote list \(vault.name.text)`")
-  }
-
-  /// Tells what became of our branches there.
-  private static func show(_ outcomes: [String: PushOutcome], _ name: String) throws {
-    let sent = outcomes.values.count { $0 == .updated }
-    if !outcomes.isEmpty { Console.tell("\(name): \(sent) \(sent == 1 ? "branch" : "branches") sent") }
-    for (branch, outcome) in outcomes.sorted(by: { $0.key < $1.key }) {
-      switch outcome {
-      case .updated, .upToDate: break
-      case .notFastForward:
-        throw Failure(.damaged, "\(name): it has a \(branch) that is not known here: take it first, without --push")
-      case .rejected(let reason): throw Failure(.peer, "\(name): refused \(branch): \(reason)")
-      }
-    }
   }
 }

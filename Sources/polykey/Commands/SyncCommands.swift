@@ -76,8 +76,16 @@ struct Synchronize: ParsableCommand {
     if let address = try? PeerAddress(peer) { return [PeerTarget(address: address)] }
     let named = KnownPeers(at: keynode.paths).peers.filter { $0.name == peer }.map(\.target)
     if !named.isEmpty { return named }
-    guard let name = MemberName(argument: peer) else { throw VaultError.memberMissing }
-    let node = try name.find(in: vault)
+    let unknown = Failure(
+      .missing,
+      "\(peer): no member or peer goes by that, and it is no HOST:PORT: see `polykey members` and `polykey peer list`")
+    guard let name = MemberName(argument: peer) else { throw unknown }
+    let node: NodeID
+    do {
+      node = try name.find(in: vault)
+    } catch VaultError.memberMissing {
+      throw unknown
+    }
     let known = KnownPeers.targets(for: vault, at: keynode.paths).filter { $0.node == node }
     guard !known.isEmpty else { throw Failure(.peer, "\(peer): no address of it is known: see `polykey peer add`") }
     return Array(known)
@@ -117,7 +125,7 @@ struct ListPeers: ParsableCommand {
   @Flag(help: "Print one JSON object a line.") var json = false
 
   func run() throws {
-    let paths = try IdentityOptions.paths()
+    let paths = try IdentityOptions.existingPaths()
     for vault in Removal.vaults(at: paths) { Console.tell(Removal.sentence(vault)) }
     for report in PeerReport.all(of: paths) {
       if !json, !report.listening.isEmpty {
@@ -166,9 +174,8 @@ struct PeerCommand: ParsableCommand {
     @Option(help: "Its node id: nobody else is then spoken to there.") var node: String?
 
     func run() throws {
-      let paths = try IdentityOptions.paths()
+      let paths = try IdentityOptions.existingPaths()
       try explained {
-        guard Keynode.exists(at: paths) else { throw VaultError.keynodeMissing(path: paths.home) }
         guard !name.isEmpty, !name.contains(where: { $0.isWhitespace || $0 == "#" }) else {
           throw Failure(.usage, "a peer's name has no spaces")
         }
@@ -192,7 +199,7 @@ struct PeerCommand: ParsableCommand {
     @Argument(help: "What you call it.") var name: String
 
     func run() throws {
-      var known = KnownPeers(at: try IdentityOptions.paths())
+      var known = KnownPeers(at: try IdentityOptions.existingPaths())
       guard try known.remove(name) else {
         throw Failure(.missing, "there is no peer of that name: see `polykey peer list`")
       }
@@ -206,7 +213,7 @@ struct PeerCommand: ParsableCommand {
     @Flag(help: "Print one JSON object a line.") var json = false
 
     func run() throws {
-      for peer in KnownPeers(at: try IdentityOptions.paths()).peers {
+      for peer in KnownPeers(at: try IdentityOptions.existingPaths()).peers {
         Console.print(
           json
             ? JSON.object([

@@ -25,7 +25,8 @@ enum PeerSyncFailure {
     case .pairingCodeMalformed: "that is no pairing code: copy it whole, from polykey: to the port"
     case .cannotListen(let address, let code):
       "cannot listen at \(address): \(code == 0 ? "no such address" : ErrorNumber.text(code))"
-    case .unreachable(let code): "the peer cannot be reached\(code == 0 ? "" : ": \(ErrorNumber.text(code))")"
+    case .unreachable(let code):
+      "the peer cannot be reached: \(code == 0 ? "there is no such host, or no answer" : ErrorNumber.text(code))"
     case .handshakeFailed: "what answers there is no polykey, or an old one"
     case .wrongNode(let node): "another node answers there, \(node.short): check the address and the code"
     case .stranger: "the peer shares no vault with this node"
@@ -36,7 +37,7 @@ enum PeerSyncFailure {
     case .handshakeTimedOut: "the peer did not introduce itself in time"
     case .silent: "the peer has fallen silent"
     case .notReading: "the peer does not take what it asked for"
-    case .closed: "the connection ended"
+    case .closed: "the connection ended: the peer is going down, or does not admit this node any more"
     case .joinRefused(let refusal): refusal.sentence
     case .removed: "this node was removed from the vault: ask an owner to invite it again"
     case .vaultNotShared: "the peer does not share this vault with this node"

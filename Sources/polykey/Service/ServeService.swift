@@ -17,15 +17,16 @@ final class ServeService: Sendable {
     self.names = names
   }
 
+  /// Serves until a signal ends it; a vault that was named and cannot be opened is a failure.
   func run(listenAt addresses: [PeerAddress]) throws {
     let signals = SignalThread.block()
     let host = try PeerHost(keynode, listenAt: addresses) { _ in }
     let watcher = try RepositoryWatcher(
       vaults: names.isEmpty ? keynode.paths.vaults : nil,
       changed: { [self] name in vaults.withLock { $0 }.first { $0.name.text == name }.map(host.changed) },
-      vaultsChanged: { [self] in open(host) })
+      vaultsChanged: { [self] in try? open(host) })
     self.watcher.withLock { $0 = watcher }
-    open(host)
+    try open(host)
     let maintenance = try Maintenance { [self] in vaults.withLock { $0 } }
     maintenance.start()
     watcher.start()
@@ -39,8 +40,8 @@ final class ServeService: Sendable {
     for vault in vaults.withLock({ $0 }) { try explained { try vault.finish() } }
   }
 
-  /// Takes up the vaults that are there and not served yet.
-  private func open(_ host: PeerHost) {
+  /// Takes up the vaults that are there and not served yet; throws only for those that were named.
+  private func open(_ host: PeerHost) throws {
     let wanted = names.isEmpty ? (try? Keynode.vaults(at: keynode.paths)) ?? [] : names
     let known = Set(vaults.withLock { $0.map(\.name) })
     for name in wanted where !known.contains(name) {
@@ -50,7 +51,10 @@ final class ServeService: Sendable {
         host.add(vault)
         try watcher.withLock { $0 }?.watch(vault)
       } catch let error as VaultError {
-        Console.complain("the vault \(name.text) is not served: \(Failure(error).sentence)")
+        let failure = Failure(error)
+        let sentence = "the vault \(name.text) is not served: \(failure.sentence)"
+        if !names.isEmpty { throw Failure(failure.status, sentence) }
+        Console.complain(sentence)
       } catch {
         Console.complain("the vault \(name.text) is not served: \(error)")
       }

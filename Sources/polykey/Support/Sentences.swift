@@ -30,7 +30,7 @@ extension VFSError {
     case .stale: "is gone"
     case .outOfMemory: "no memory can be had"
     case .corrupt: "damaged: run `polykey verify`, and take it from a backup or an earlier version"
-    case .io: "the keynode's disk failed"
+    case .io: "the keynode's disk failed, or cannot be written"
     }
   }
 }

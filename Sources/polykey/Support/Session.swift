@@ -18,6 +18,13 @@ struct IdentityOptions: ParsableArguments {
     return paths
   }
 
+  /// The paths of a keynode that is there.
+  static func existingPaths() throws -> KeynodePaths {
+    let paths = try paths()
+    guard Keynode.exists(at: paths) else { throw Failure(VaultError.keynodeMissing(path: paths.home)) }
+    return paths
+  }
+
   /// Opens the keynode: the identity comes from a plain file, the kernel's keyring, or a passphrase, in this order.
   func keynode() throws -> Keynode {
     let paths = try IdentityOptions.paths()
@@ -68,6 +75,15 @@ struct IdentityOptions: ParsableArguments {
       return try PassphraseFile.read(file)
     }
     return try Console.passphrase(prompt)
+  }
+}
+
+extension Keynode {
+  /// Fails where nothing can be written: before others are asked for what could not be kept.
+  func requireWritable() throws {
+    guard unsafe access(paths.home, W_OK) == 0 else {
+      throw Failure(.failed, "the keynode at \(paths.home) cannot be written: \(ErrorNumber.text(errno))")
+    }
   }
 }
 
