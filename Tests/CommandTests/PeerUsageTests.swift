@@ -46,6 +46,9 @@ import Testing
       try installation.expectRefusal(
         command + ["--listen", "127.0.0.1:\(port)"], status: 9, saying: "address already in use")
     }
+    // Nothing of the mount is left, not even a dead one.
+    #expect(try FileManager.default.contentsOfDirectory(atPath: installation.mountPoint).isEmpty)
+    try installation.mount()
     withExtendedLifetime(server) {}
   }
 

@@ -34,22 +34,22 @@ final class MountService: Sendable {
       directory: request.directory, vault: request.vault?.text, at: keynode.paths)
     defer { record.remove() }
     let (vaults, missing) = try explained { try openVaults() }
+    // Before there is a mount, since a port may be taken.
+    let host = try listen()
+    defer { host?.stop() }
     let mount = try start(vaults)
     self.mount.withLock { $0 = mount }
     mounted.withLock { $0 = vaults }
     signals.onSignal { mount.requestUnmount() }
-    let watcher = try RepositoryWatcher(
-      vaults: request.vault == nil ? keynode.paths.vaults : nil, changed: { [self] in refresh($0) },
-      vaultsChanged: { [self] in findVaults() })
-    for vault in vaults { try watcher.watch(vault.vault) }
-    self.watcher.withLock { $0 = watcher }
-    watcher.start()
-    // What was committed before the watch was set.
-    for vault in vaults { vault.refresh() }
-    let host = try startPeers(vaults)
-    defer { host?.stop() }
-    let maintenance = try Maintenance { [self] in mounted.withLock { $0.map(\.vault) } }
-    if !request.options.readOnly { maintenance.start() }
+    let (watcher, maintenance): (RepositoryWatcher, Maintenance)
+    do {
+      (watcher, maintenance) = try attend(vaults, host)
+    } catch {
+      // Nobody would answer it.
+      mount.requestUnmount()
+      try? mount.run()
+      throw error
+    }
     ready(missing)
     let outcome = Result { try mount.run() }
     watcher.stop()
@@ -60,14 +60,29 @@ final class MountService: Sendable {
     if case .failure(let error) = outcome { throw Failure(.mount, "\(request.directory): \(error)") }
   }
 
+  /// Watches and looks after what is mounted, and shares it with peers.
+  private func attend(_ vaults: [MountedVault], _ host: PeerHost?) throws -> (RepositoryWatcher, Maintenance) {
+    let watcher = try RepositoryWatcher(
+      vaults: request.vault == nil ? keynode.paths.vaults : nil, changed: { [self] in refresh($0) },
+      vaultsChanged: { [self] in findVaults() })
+    for vault in vaults { try watcher.watch(vault.vault) }
+    self.watcher.withLock { $0 = watcher }
+    watcher.start()
+    // What was committed before the watch was set.
+    for vault in vaults { vault.refresh() }
+    for vault in vaults { host?.add(vault.vault) }
+    let maintenance = try Maintenance { [self] in mounted.withLock { $0.map(\.vault) } }
+    if !request.options.readOnly { maintenance.start() }
+    return (watcher, maintenance)
+  }
+
   private let watcher = Mutex<RepositoryWatcher?>(nil)
   private let host = Mutex<PeerHost?>(nil)
 
-  private func startPeers(_ vaults: [MountedVault]) throws -> PeerHost? {
+  private func listen() throws -> PeerHost? {
     guard !request.isOffline else { return nil }
     let host = try PeerHost(keynode, listenAt: request.listen) { [weak self] id in self?.refresh(id) }
     self.host.withLock { $0 = host }
-    for vault in vaults { host.add(vault.vault) }
     return host
   }
 
