@@ -39,6 +39,8 @@ enum UsersGit {
     else { return nil }
     standardOutput.closeWriter()
     let output = try? Console.readSecret(from: standardOutput.reader, limit: 16_384)
+    // It may still wait for a reader.
+    if output == nil { kill(child.identifier, SIGTERM) }
     return child.wait() == 0 ? output : nil
   }
 }
