@@ -42,6 +42,20 @@ import Testing
     try expectLine("d/x", after: "rm", "default:d/x")
   }
 
+  @Test func `of a vault that is removed the end is told, and nothing of it is made again`() throws {
+    let installation = try Installation(vaults: ["default", "other", "third"])
+    let program = try watch(installation, "default:", "other:", "third:")
+    try installation.polykey("vault", "remove", "default", "--yes")
+    try eventually { lines(program) == ["polykey: the vault default is gone, and not watched any more"] }
+    // As anybody may; it fails if a directory comes back.
+    try Program.check(["rm", "-r", installation.repository("other")])
+    try eventually { lines(program).last == "polykey: the vault other is gone, and not watched any more" }
+    try installation.polykey("set", "third:a", input: "1")
+    try eventually { lines(program).last == "third:a" }
+    #expect(lines(program).count == 3)
+    #expect(try FileManager.default.contentsOfDirectory(atPath: "\(installation.home)/vaults") == ["third.git"])
+  }
+
   @Test func `a command has the address, never the value; its failure ends nothing`() throws {
     let installation = try Installation()
     let program = try watch(

@@ -11,10 +11,19 @@ final class RepositoryWatcher: Sendable {
   private let watches = Mutex<[Int32: Watched]>([:])
   private let vaultsWatch: Int32?
 
-  /// A vault's branches.
+  /// A directory of a vault's branches.
   private struct Watched {
     let vault: String
-    let directory: String
+    /// That of all branches, by its path; nil for `nodes` in it.
+    let heads: String?
+  }
+
+  private enum Event {
+    case other
+    /// A directory was made in the one that is watched.
+    case directory
+    /// It is not there any more.
+    case end
   }
 
   private let changed: @Sendable (String) -> Void
@@ -43,19 +52,24 @@ final class RepositoryWatcher: Sendable {
 
   /// Watches one more vault.
   func watch(_ vault: Vault) throws {
-    for directory in ["refs/heads", "refs/heads/nodes"] {
-      let path = "\(vault.repository.path)/\(directory)"
-      remember(try Self.add(path, to: descriptor), of: vault.name.text, path)
-    }
+    let heads = "\(vault.repository.path)/refs/heads"
+    let watch = try Self.add(heads, to: descriptor)
+    watches.withLock { $0[watch] = Watched(vault: vault.name.text, heads: heads) }
+    try watchNodes(below: heads, of: vault.name.text)
   }
 
-  private func remember(_ watch: Int32, of vault: String, _ directory: String) {
-    watches.withLock { $0[watch] = Watched(vault: vault, directory: directory) }
+  /// Watches the directory `nodes`, unless it is not there: git takes it away when it has packed what is in it, and writers make it again.
+  private func watchNodes(below heads: String, of vault: String) throws {
+    let watch = unsafe inotify_add_watch(descriptor, "\(heads)/nodes", UInt32(IN_MOVED_TO))
+    guard watch >= 0 || errno == ENOENT else {
+      throw Failure(.mount, "cannot watch for changes: \(ErrorNumber.text(errno)); raise fs.inotify.max_user_watches")
+    }
+    if watch >= 0 { watches.withLock { $0[watch] = Watched(vault: vault, heads: nil) } }
   }
 
   private static func add(_ directory: String, to descriptor: Int32) throws -> Int32 {
     unsafe mkdir(directory, 0o700)
-    let watch = unsafe inotify_add_watch(descriptor, directory, UInt32(IN_MOVED_TO))
+    let watch = unsafe inotify_add_watch(descriptor, directory, UInt32(IN_MOVED_TO | IN_CREATE))
     guard watch >= 0 else {
       throw Failure(.mount, "cannot watch for changes: \(ErrorNumber.text(errno)); raise fs.inotify.max_user_watches")
     }
@@ -84,8 +98,11 @@ final class RepositoryWatcher: Sendable {
       guard count > 0 else { continue }
       var vaults: Swift.Set<String> = []
       var folderChanged = false
-      for (watch, isGone) in events(in: buffer[..<count]) {
-        if isGone { watchAgain(watch) }
+      for (watch, event) in events(in: buffer[..<count]) {
+        if event == .end {
+          forget(watch)
+          continue
+        }
         // -1 is an overflow of the queue: anything may have changed.
         if watch == -1 {
           vaults.formUnion(watches.withLock { $0.values.map(\.vault) })
@@ -94,6 +111,8 @@ final class RepositoryWatcher: Sendable {
           folderChanged = true
         } else if let watched = watches.withLock({ $0[watch] }) {
           vaults.insert(watched.vault)
+          guard event == .directory, let heads = watched.heads else { continue }
+          do { try watchNodes(below: heads, of: watched.vault) } catch { complain(error) }
         }
       }
       vaults.forEach(changed)
@@ -104,25 +123,27 @@ final class RepositoryWatcher: Sendable {
     }
   }
 
-  /// `git gc` removes directories that it has emptied, and with them our watch.
-  private func watchAgain(_ watch: Int32) {
-    guard let gone = watches.withLock({ $0.removeValue(forKey: watch) }) else { return }
-    guard let new = try? Self.add(gone.directory, to: descriptor) else {
-      return Console.complain("changes of others are not watched for any more: mount again")
-    }
-    remember(new, of: gone.vault, gone.directory)
-    changed(gone.vault)
+  private func complain(_ error: any Error) {
+    Console.complain("changes of others are not watched for any more: \((error as? Failure)?.sentence ?? "\(error)")")
   }
 
-  /// The watch of each event, and whether that is its last: `struct inotify_event` is wd, mask, cookie, len (4 bytes each), then len bytes of name.
-  private func events(in bytes: ArraySlice<UInt8>) -> [(watch: Int32, isGone: Bool)] {
+  /// A directory is gone; it is not made again, as its repository may be being removed.
+  private func forget(_ watch: Int32) {
+    guard let gone = watches.withLock({ $0.removeValue(forKey: watch) }), gone.heads != nil else { return }
+    Console.complain("the vault \(gone.vault) is gone, and not watched any more")
+  }
+
+  /// The watch of each event, and what it means: `struct inotify_event` is wd, mask, cookie, len (4 bytes each), then len bytes of name.
+  private func events(in bytes: ArraySlice<UInt8>) -> [(watch: Int32, event: Event)] {
     func word(_ offset: Int) -> UInt32 {
       (0..<4).reduce(0) { $0 | UInt32(bytes[offset + $1]) << UInt32(8 * $1) }
     }
-    var events: [(watch: Int32, isGone: Bool)] = []
+    var events: [(watch: Int32, event: Event)] = []
     var offset = 0
     while offset + 16 <= bytes.count {
-      events.append((Int32(bitPattern: word(offset)), word(offset + 4) & UInt32(IN_IGNORED) != 0))
+      let mask = word(offset + 4)
+      let event: Event = mask & UInt32(IN_IGNORED) != 0 ? .end : mask & UInt32(IN_ISDIR) != 0 ? .directory : .other
+      events.append((Int32(bitPattern: word(offset)), event))
       offset += 16 + Int(word(offset + 12))
     }
     return events

@@ -1,4 +1,5 @@
 import Dispatch
+import GitStore
 import Glibc
 import Synchronization
 import Vault
@@ -75,6 +76,8 @@ final class WatchService: Sendable {
   /// What changed in a vault of what is watched.
   private func changes(in observed: ObservedVault) -> [WatchedChange] {
     let name = observed.vault.name
+    // Of one that was removed the watcher tells.
+    guard unsafe access("\(observed.vault.repository.path)/HEAD", F_OK) == 0 else { return [] }
     let watched = addresses.filter { $0.vault == name }.map(\.path)
     do {
       let paths = try explained { try observed.changedPaths() }
