@@ -37,6 +37,7 @@ extension Installation {
     let server = try BackgroundProgram(
       [Installation.program, "serve", "--listen", "127.0.0.1:\(port)"], environment: environment
     ) { true }
+    owns(server)
     try eventually { server.output.contains("listening at") }
     return server
   }

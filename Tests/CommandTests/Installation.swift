@@ -1,4 +1,5 @@
 import Foundation
+import Synchronization
 import TestSupport
 
 /// A keynode of a test's own with the program that was just built; whatever it mounted is unmounted when it goes.
@@ -27,7 +28,14 @@ final class Installation: Sendable {
   /// An empty place, without a keynode.
   init(empty: Void) throws { directory = try TemporaryDirectory() }
 
+  /// Ends the program, if it still runs, before the directory is removed in which it writes.
+  func owns(_ program: BackgroundProgram) { programs.withLock { $0.append(Owned(program: program)) } }
+
+  private struct Owned { weak var program: BackgroundProgram? }
+  private let programs = Mutex<[Owned]>([])
+
   deinit {
+    for owned in programs.withLock({ $0 }) { owned.program?.end() }
     let processes = mountProcesses
     // One that still writes would write into a directory that is being removed.
     defer { for process in processes { _ = poll(seconds: 20) { process.hasEnded } } }

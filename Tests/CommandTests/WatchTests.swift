@@ -8,6 +8,7 @@ import Testing
     let program = try BackgroundProgram(
       [Installation.program, "watch"] + arguments, environment: installation.environment
     ) { true }
+    installation.owns(program)
     let count = arguments.prefix { !$0.hasPrefix("-") }.count
     try eventually { program.output.split(separator: "\n").count { $0.hasPrefix("watching") } == count }
     return program
