@@ -43,6 +43,8 @@ extension Vault {
     let membership = membership
     var counting = try nodeTips().filter { membership.standing(of: $0.key) == .writes }
     for node in membership.removed.keys { counting[node] = try frontier(of: node, in: membership) }
+    // Who was removed exchanges nothing any more, and goes on showing what it made before it knew.
+    if membership.members[identity.node] == nil { counting[identity.node] = try ownTip() }
     return counting
   }
 

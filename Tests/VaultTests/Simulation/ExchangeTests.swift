@@ -147,6 +147,8 @@ import VirtualFS
     for message in try nodes[0].messages(to: try nodes[1].tips) { _ = try nodes[1].receive(message) }
     #expect(nodes[1].vault?.role == nil)
     #expect(try text(nodes[1], "mine") == "1" && text(nodes[1], "new") == nil)
+    // What it made before it knew stays with it.
+    #expect(try text(nodes[1], "late") == "2")
     #expect(try nodes[1].commit(CommitBatch(removals: [.random(&generator)])) == false)
   }
 
