@@ -30,7 +30,8 @@ extension Repository {
   /// All references whose full names begin with `prefix`, resolved and sorted by name; dangling symbolic ones are left out.
   package func references(under prefix: String = "refs/") throws(GitError) -> [(name: String, object: ObjectName)] {
     var names = Set(try PackedReferences(reading: root).values.keys)
-    try collect("refs", into: &names)
+    // Only the directory that the prefix names, if it names one.
+    try collect(prefix.hasPrefix("refs/") && prefix.hasSuffix("/") ? String(prefix.dropLast()) : "refs", into: &names)
     var found: [(name: String, object: ObjectName)] = []
     for name in names.sorted() where name.hasPrefix(prefix) {
       if let object = try resolve(name) { found.append((name, object)) }

@@ -28,6 +28,8 @@ package final class VaultBacking: Backing {
 
   private struct Shown: Equatable {
     var commit: ObjectName?
+    /// This node's own branch.
+    var own: ObjectName?
     var members: ObjectName
   }
 
@@ -44,7 +46,7 @@ package final class VaultBacking: Backing {
       if let head { try DataTree(reading: head.tree, of: head.commit, from: vault.repository) } else { DataTree() }
     let members = vault.membership.commit
     state = Mutex(State(head: head, own: own, tree: tree, members: members))
-    shown = Mutex(Shown(commit: head?.commit, members: members))
+    shown = Mutex(Shown(commit: head?.commit, own: own, members: members))
   }
 
   // MARK: Backing
@@ -97,7 +99,14 @@ package final class VaultBacking: Backing {
   package var isBehind: Bool {
     // A branch that cannot be read is found out about, and told, by the refresh that follows.
     let commit = try? vault.headCommit()
-    return Shown(commit: commit, members: vault.membership.commit) != shown.withLock { $0 }
+    let shown = shown.withLock { $0 }
+    return commit != shown.commit || vault.membership.commit != shown.members
+  }
+
+  /// Whether this node's branch is where it was when the file system above was last told; asks of nobody else's.
+  package var isOwnBranchShown: Bool {
+    guard let own = try? vault.ownTip() else { return false }
+    return own == shown.withLock { $0.own }
   }
 
   // MARK: the two ends of a commit
@@ -132,7 +141,7 @@ package final class VaultBacking: Backing {
     state.presentation.note(puts: draft.puts, removals: draft.removals)
     for put in draft.puts { state.unreadable.remove(put.key) }
     for key in draft.removals { state.unreadable.remove(key) }
-    shown.withLock { $0.commit = head.commit }
+    shown.withLock { ($0.commit, $0.own) = (head.commit, head.commit) }
     // If this fails the version is there all the same; the caller is told, and it will be made again.
     if batch.durable { try vault.repository.flushQuickly() }
     return .committed(draft.receipt)
@@ -250,7 +259,7 @@ package final class VaultBacking: Backing {
     let shown = try presentation.apply(changes) { key throws(VaultError) in try loader.node(of: key, in: tree) }
     state = State(
       head: head, own: own, tree: tree, presentation: presentation, unreadable: unreadable, members: members)
-    self.shown.withLock { $0 = Shown(commit: head?.commit, members: members) }
+    self.shown.withLock { $0 = Shown(commit: head?.commit, own: own, members: members) }
     return shown
   }
 }
@@ -280,26 +289,6 @@ extension VaultBacking {
       state.unreadable = damaged
     }
     return changes.compactMap { if case .put(let node) = $0 { node } else { nil } }
-  }
-}
-
-extension VFSError {
-  /// The one place where a vault's failure becomes a file system's.
-  init(_ error: VaultError) {
-    switch error {
-    case .objectDamaged, .commitInvalid, .pathMissing, .versionMissing, .versionAmbiguous, .notAVault, .notAMember,
-      .formatUnsupported, .phraseMalformed, .identityMalformed, .wrongPassphrase, .passphraseNeeded, .keynodeMissing,
-      .keynodeExists, .vaultMissing, .vaultExists, .vaultMounted, .vaultNameInvalid, .recipientMalformed,
-      .memberMissing, .memberAmbiguous, .tooManyMembers, .lastOwner, .setBack:
-      self.init(.corrupt)
-    case .roleForbids: self.init(.readOnly)
-    case .keyWithheld: self.init(.accessDenied)
-    case .contended: self.init(.io)
-    case .unstorable: self.init(.argumentListTooLong)
-    case .memoryUnavailable: self.init(.outOfMemory)
-    case .io(let code): self.init(code == 28 || code == 122 ? .noSpace : .io)  // ENOSPC, EDQUOT
-    case .repository(let error): self.init(error.isOutOfSpace ? .noSpace : error.isDamage ? .corrupt : .io)
-    }
   }
 }
 

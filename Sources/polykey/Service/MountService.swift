@@ -63,7 +63,8 @@ final class MountService: Sendable {
   /// Watches and looks after what is mounted, and shares it with peers.
   private func attend(_ vaults: [MountedVault], _ host: PeerHost?) throws -> (RepositoryWatcher, Maintenance) {
     let watcher = try RepositoryWatcher(
-      vaults: request.vault == nil ? keynode.paths.vaults : nil, changed: { [self] in refresh($0) },
+      of: keynode.identity.node, vaults: request.vault == nil ? keynode.paths.vaults : nil,
+      changed: { [self] vault, isPerhapsOwn in refresh(vault, isPerhapsOwn: isPerhapsOwn) },
       vaultsChanged: { [self] in findVaults() })
     for vault in vaults { try watcher.watch(vault.vault) }
     self.watcher.withLock { $0 = watcher }
@@ -126,8 +127,10 @@ final class MountService: Sendable {
   }
 
   /// Shows what another process committed to a vault.
-  private func refresh(_ vault: String) {
+  private func refresh(_ vault: String, isPerhapsOwn: Bool) {
     guard let found = mounted.withLock({ $0 }).first(where: { $0.vault.name.text == vault }) else { return }
+    // A commit through this mount, as most are, is shown and told already.
+    if isPerhapsOwn, found.isOwnBranchShown { return }
     found.refresh()
     host.withLock { $0 }?.changed(found.vault)
   }
@@ -182,6 +185,9 @@ final class MountedVault: Sendable {
   }
 
   var nameBytes: [UInt8] { [UInt8](vault.name.text.utf8) }
+
+  /// Whether this node's branch is where this mount put it.
+  var isOwnBranchShown: Bool { backing.isOwnBranchShown }
 
   func refresh() {
     guard backing.isBehind else { return }

@@ -10,12 +10,15 @@ final class RepositoryWatcher: Sendable {
   private let wakeUp: Int32
   private let watches = Mutex<[Int32: Watched]>([:])
   private let vaultsWatch: Int32?
+  private let node: String
 
   /// A directory of a vault's branches.
   private struct Watched {
     let vault: String
     /// That of all branches, by its path; nil for `nodes` in it.
     let heads: String?
+    /// The branch that moves with each commit of this very process, too: this node's, or `main`, which follows.
+    let own: String
   }
 
   private enum Event {
@@ -26,14 +29,15 @@ final class RepositoryWatcher: Sendable {
     case end
   }
 
-  private let changed: @Sendable (String) -> Void
+  private let changed: @Sendable (String, _ isPerhapsOwn: Bool) -> Void
   private let vaultsChanged: @Sendable () -> Void
 
   /// Watches the folder `vaults`, in which vaults appear, if that matters.
   ///
-  /// `changed` is told the name of a vault of which a branch moved.
+  /// `changed` is told the name of a vault of which a branch moved, and whether only those did that this node's own commits move.
   init(
-    vaults: String?, changed: @escaping @Sendable (String) -> Void, vaultsChanged: @escaping @Sendable () -> Void
+    of node: NodeID, vaults: String?, changed: @escaping @Sendable (String, _ isPerhapsOwn: Bool) -> Void,
+    vaultsChanged: @escaping @Sendable () -> Void
   ) throws {
     descriptor = inotify_init1(Int32(IN_CLOEXEC))
     wakeUp = clinux_event()
@@ -41,6 +45,7 @@ final class RepositoryWatcher: Sendable {
       throw Failure(.mount, "cannot watch for changes: \(ErrorNumber.text(errno)); raise fs.inotify.max_user_instances")
     }
     self.changed = changed
+    self.node = node.description
     self.vaultsChanged = vaultsChanged
     vaultsWatch = if let vaults { try Self.add(vaults, to: descriptor) } else { nil }
   }
@@ -54,7 +59,7 @@ final class RepositoryWatcher: Sendable {
   func watch(_ vault: Vault) throws {
     let heads = "\(vault.repository.path)/refs/heads"
     let watch = try Self.add(heads, to: descriptor)
-    watches.withLock { $0[watch] = Watched(vault: vault.name.text, heads: heads) }
+    watches.withLock { $0[watch] = Watched(vault: vault.name.text, heads: heads, own: "main") }
     try watchNodes(below: heads, of: vault.name.text)
   }
 
@@ -64,7 +69,8 @@ final class RepositoryWatcher: Sendable {
     guard watch >= 0 || errno == ENOENT else {
       throw Failure(.mount, "cannot watch for changes: \(ErrorNumber.text(errno)); raise fs.inotify.max_user_watches")
     }
-    if watch >= 0 { watches.withLock { $0[watch] = Watched(vault: vault, heads: nil) } }
+    guard watch >= 0 else { return }
+    watches.withLock { $0[watch] = Watched(vault: vault, heads: nil, own: node) }
   }
 
   private static func add(_ directory: String, to descriptor: Int32) throws -> Int32 {
@@ -96,26 +102,27 @@ final class RepositoryWatcher: Sendable {
       if polled[1].revents != 0 { return }
       let count = unsafe buffer.withUnsafeMutableBytes { unsafe read(descriptor, $0.baseAddress, $0.count) }
       guard count > 0 else { continue }
-      var vaults: Swift.Set<String> = []
+      // Of each vault, whether only branches of ours moved.
+      var vaults: [String: Bool] = [:]
       var folderChanged = false
-      for (watch, event) in events(in: buffer[..<count]) {
+      for (watch, event, name) in events(in: buffer[..<count]) {
         if event == .end {
           forget(watch)
           continue
         }
         // -1 is an overflow of the queue: anything may have changed.
         if watch == -1 {
-          vaults.formUnion(watches.withLock { $0.values.map(\.vault) })
+          for watched in watches.withLock({ $0.values }) { vaults[watched.vault] = false }
           folderChanged = true
         } else if watch == vaultsWatch {
           folderChanged = true
         } else if let watched = watches.withLock({ $0[watch] }) {
-          vaults.insert(watched.vault)
+          vaults[watched.vault] = vaults[watched.vault] != false && event == .other && name == watched.own
           guard event == .directory, let heads = watched.heads else { continue }
           do { try watchNodes(below: heads, of: watched.vault) } catch { complain(error) }
         }
       }
-      vaults.forEach(changed)
+      for (vault, isPerhapsOwn) in vaults { changed(vault, isPerhapsOwn) }
       if folderChanged { vaultsChanged() }
       // Our own commits move branches too: a look for each would cost a busy writer more than it is worth.
       var stopping = [pollfd(fd: wakeUp, events: Int16(POLLIN), revents: 0)]
@@ -133,18 +140,21 @@ final class RepositoryWatcher: Sendable {
     Console.complain("the vault \(gone.vault) is gone, and not watched any more")
   }
 
-  /// The watch of each event, and what it means: `struct inotify_event` is wd, mask, cookie, len (4 bytes each), then len bytes of name.
-  private func events(in bytes: ArraySlice<UInt8>) -> [(watch: Int32, event: Event)] {
+  /// The watch of each event, what it means, and the name in the directory: `struct inotify_event` is wd, mask, cookie, len (4 bytes
+  /// each), then len bytes of name, filled up with NUL.
+  private func events(in bytes: ArraySlice<UInt8>) -> [(watch: Int32, event: Event, name: String)] {
     func word(_ offset: Int) -> UInt32 {
       (0..<4).reduce(0) { $0 | UInt32(bytes[offset + $1]) << UInt32(8 * $1) }
     }
-    var events: [(watch: Int32, event: Event)] = []
+    var events: [(watch: Int32, event: Event, name: String)] = []
     var offset = 0
     while offset + 16 <= bytes.count {
       let mask = word(offset + 4)
       let event: Event = mask & UInt32(IN_IGNORED) != 0 ? .end : mask & UInt32(IN_ISDIR) != 0 ? .directory : .other
-      events.append((Int32(bitPattern: word(offset)), event))
-      offset += 16 + Int(word(offset + 12))
+      let end = min(bytes.count, offset + 16 + Int(word(offset + 12)))
+      let name = String(decoding: bytes[(offset + 16)..<end].prefix { $0 != 0 }, as: UTF8.self)
+      events.append((Int32(bitPattern: word(offset)), event, name))
+      offset = end
     }
     return events
   }

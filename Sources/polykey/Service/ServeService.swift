@@ -22,8 +22,8 @@ final class ServeService: Sendable {
     let signals = SignalThread.block()
     let host = try PeerHost(keynode, listenAt: addresses) { _ in }
     let watcher = try RepositoryWatcher(
-      vaults: names.isEmpty ? keynode.paths.vaults : nil,
-      changed: { [self] name in vaults.withLock { $0 }.first { $0.name.text == name }.map(host.changed) },
+      of: keynode.identity.node, vaults: names.isEmpty ? keynode.paths.vaults : nil,
+      changed: { [self] name, _ in vaults.withLock { $0 }.first { $0.name.text == name }.map(host.changed) },
       vaultsChanged: { [self] in try? open(host) })
     self.watcher.withLock { $0 = watcher }
     try open(host)

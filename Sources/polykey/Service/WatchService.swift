@@ -27,7 +27,7 @@ final class WatchService: Sendable {
   func run() throws {
     let signals = SignalThread.block()
     let watcher = try RepositoryWatcher(
-      vaults: nil, changed: { [wakeUps] _ in wakeUps.signal() }, vaultsChanged: {})
+      of: keynode.identity.node, vaults: nil, changed: { [wakeUps] _, _ in wakeUps.signal() }, vaultsChanged: {})
     let vaults = try Set(addresses.map(\.vault)).sorted().map { name throws in
       try ObservedVault(name, of: keynode, watcher: watcher)
     }
