@@ -136,16 +136,17 @@ package final class Repository: Sendable {
 
   /// Bytes of the disk that nobody else may fill: what its owner writes must still find room.
   ///
-  /// 1 GiB is more than secrets need for long; of a small disk it is a twentieth, as ext4 keeps back for root.
-  private static let reserve: UInt64 = 1 << 30
+  /// 1 GiB is more than secrets need for long. Updates that fit into memory, as a changed password does, are taken down to 64 MiB. Of
+  /// a small disk it is a twentieth, as ext4 keeps back for root.
+  private static let (reserve, leastReserve): (UInt64, UInt64) = (1 << 30, 64 << 20)
 
-  /// Throws ``GitError/outOfSpace`` unless `count` bytes may be written for somebody else.
-  func requireRoom(forOthers count: Int) throws(GitError) {
+  /// Throws ``GitError/outOfSpace`` unless `count` bytes of a large or a small update may be written for somebody else.
+  func requireRoom(forOthers count: Int, isSmall: Bool) throws(GitError) {
     let status = try diskStatus()
     // Of a file system that does not say how large it is nothing is known.
     guard status.f_blocks > 0 else { return }
     let block = UInt64(status.f_frsize)
-    let reserve = min(Self.reserve, UInt64(status.f_blocks) * block / 20)
+    let reserve = min(isSmall ? Self.leastReserve : Self.reserve, UInt64(status.f_blocks) * block / 20)
     guard UInt64(status.f_bavail) * block >= reserve + UInt64(count) else { throw .outOfSpace }
   }
 

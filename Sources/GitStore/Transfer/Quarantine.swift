@@ -57,7 +57,7 @@ package final class Quarantine: ObjectSource {
   }
 
   private func write(_ object: NewObject, _ state: inout State) throws(GitError) {
-    try repository.requireRoom(forOthers: object.bytes.count)
+    try repository.requireRoom(forOthers: object.bytes.count, isSmall: false)
     let directory: IncomingDirectory
     if let made = state.directory {
       directory = made
@@ -140,7 +140,7 @@ package final class Quarantine: ObjectSource {
     if sparingly {
       // The others are on the disk already.
       let count = state.withLock { state in names.reduce(0) { $0 + (state.inMemory[$1]?.bytes.count ?? 0) } }
-      try repository.requireRoom(forOthers: count)
+      try repository.requireRoom(forOthers: count, isSmall: true)
     }
     for name in names {
       let (object, path) = state.withLock { state in

@@ -104,6 +104,7 @@ final class SimulatedNode {
     let paths = shown.values.flatMap(\.paths).map { String(decoding: $0, as: UTF8.self) }
     if paths.contains(where: { $0.hasPrefix("\(path)/") || path.hasPrefix("\($0)/") }) { return }
     let taken = shown.values.filter { $0.paths.contains([UInt8](path.utf8)) }
+    if taken.contains(where: { if case .directory = $0.body { true } else { false } }) { return }
     switch Int.random(in: 0..<10, using: &generator) {
     case 0..<4:
       // A file system replaces what is at the path.
