@@ -129,7 +129,7 @@ package final class VaultBacking: Backing {
     let commit = try vault.dataCommit(tree: root, after: state.head)
     draft.objects.append(commit.object)
     try vault.repository.add(draft.objects, durable: false)
-    guard try vault.advance(from: state.own, to: commit.object.name) else {
+    guard try vault.advance(from: state.own, to: commit.object.name, on: state.head?.commit) else {
       guard let changes = try catchUp(&state) else { throw .contended }
       return .outdated(changes)
     }
@@ -234,7 +234,7 @@ package final class VaultBacking: Backing {
     let head = try vault.view()
     let members = vault.membership.commit
     guard head?.commit != state.head?.commit || own != state.own || members != state.members else { return nil }
-    if let head { try vault.showInMain(head.commit) }
+    try vault.showInMain()
     let tree =
       if let head {
         try DataTree(reading: head.tree, of: head.commit, from: vault.repository, sharing: state.tree)

@@ -56,7 +56,7 @@ import VirtualFS
       .object(signedBy: identity ?? sample.keynode.identity)
     let commit = NewObject(kind: .commit, bytes: spoil(signed.bytes))
     try sample.vault.repository.add([commit], durable: false)
-    #expect(try sample.vault.advance(from: head.commit, to: commit.name))
+    #expect(try sample.vault.advance(from: head.commit, to: commit.name, on: head.commit))
     return commit.name
   }
 

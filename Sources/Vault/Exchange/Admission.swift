@@ -45,7 +45,7 @@ struct Admission {
       }
     }
     guard !verdict.moved.isEmpty else { return }
-    if let view = try vault.view() { try vault.showInMain(view.commit) }
+    try vault.showInMain()
   }
 
   /// Notes a refusal, unless it is our own fault.

@@ -27,7 +27,7 @@ extension Vault {
       let (root, trees) = tree.encode(readme: Vault.readme.name)
       let commit = try dataCommit(tree: root, after: head)
       try repository.add(trees + [Vault.readme, commit.object], durable: false)
-      if try advance(from: own, to: commit.object.name) {
+      if try advance(from: own, to: commit.object.name, on: head.commit) {
         noteOwnCommit(Head(commit: commit.object.name, tree: root, clock: commit.clock), on: head, after: own)
         return
       }

@@ -110,33 +110,50 @@ extension Vault {
   /// The newest commit of this node's own; nil if it never wrote.
   func ownTip() throws(VaultError) -> ObjectName? { try repository.tip(of: branch) }
 
-  /// Moves this node's branch by compare-and-swap to a commit on top of the view; false if it was not at `old`.
-  func advance(from old: ObjectName?, to new: ObjectName) throws(VaultError) -> Bool {
+  /// Moves this node's branch by compare-and-swap to a commit on top of `view`; false if it was not at `old`.
+  func advance(from old: ObjectName?, to new: ObjectName, on view: ObjectName?) throws(VaultError) -> Bool {
     guard try repository.move(branch, from: old, to: new, durable: false) else { return false }
     // While main follows this branch, a write moves one reference only.
-    if !mainFollows.load(ordering: .relaxed) { try showInMain(new) }
+    if !mainFollows.load(ordering: .relaxed), try !moveMain(from: view, to: new) { try showInMain() }
     return true
   }
 
-  /// Lets `main` show `commit`, so that stock tools see what this program does.
+  /// Moves `main` from the view that a commit was made on to the commit; false if it shows something else.
+  private func moveMain(from view: ObjectName?, to new: ObjectName) throws(VaultError) -> Bool {
+    let current = try repository.wrapped { () throws(GitError) in try repository.reference(Vault.main) }
+    guard let view, current == .direct(view) else { return false }
+    return try replaceMain(current, with: new)
+  }
+
+  /// Lets `main` show the view, so that stock tools see what this program does.
   ///
   /// It is a symbolic reference to this node's branch as long as nobody else writes.
-  func showInMain(_ commit: ObjectName) throws(VaultError) {
+  func showInMain() throws(VaultError) { try showInMain { () throws(VaultError) in try headCommit() } }
+
+  /// The same, of a view that is asked for as often as it may have changed.
+  func showInMain(_ view: () throws(VaultError) -> ObjectName?) throws(VaultError) {
+    // Whoever moves a branch sets main afterwards, and whoever sets main looks at the branches afterwards: the last one to set it, in
+    // whatever process, has seen all.
     for _ in 0..<16 {
+      guard let commit = try view() else { return }
       let current = try repository.wrapped { () throws(GitError) in try repository.reference(Vault.main) }
-      if current == .symbolic(branch) {
-        if try ownTip() == commit { return mainFollows.store(true, ordering: .relaxed) }
-      } else if current == .direct(commit) {
-        return
+      if current == .symbolic(branch), try ownTip() == commit {
+        return mainFollows.store(true, ordering: .relaxed)
       }
       mainFollows.store(false, ordering: .relaxed)
-      do {
-        return try repository.replaceReference(
-          Vault.main, from: current, to: .direct(commit), durability: .processCrash)
-      } catch {
-        // Another process of this keynode shows what it knows; whoever comes last has seen all.
-        guard case .referenceMoved = error else { throw .repository(error) }
-      }
+      if current == .direct(commit) { return }
+      _ = try replaceMain(current, with: commit)
+    }
+  }
+
+  /// False if `main` is not at `current` any more.
+  private func replaceMain(_ current: Reference?, with commit: ObjectName) throws(VaultError) -> Bool {
+    do {
+      try repository.replaceReference(Vault.main, from: current, to: .direct(commit), durability: .processCrash)
+      return true
+    } catch {
+      guard case .referenceMoved = error else { throw .repository(error) }
+      return false
     }
   }
 }

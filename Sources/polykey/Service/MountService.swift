@@ -190,12 +190,13 @@ final class MountedVault: Sendable {
   var isOwnBranchShown: Bool { backing.isOwnBranchShown }
 
   func refresh() {
-    guard backing.isBehind else { return }
+    let isBehind = backing.isBehind
+    // This node's role may have changed; also if a write has shown the rest already.
+    fileSystem.setReadOnly(vault.role?.mayWrite != true)
+    guard isBehind else { return }
     fileSystem.refresh { result in
       if case .failure(let error) = result { Console.complain("an outside change is not shown: \(error.sentence)") }
     }
-    // This node's role may have changed.
-    fileSystem.setReadOnly(vault.role?.mayWrite != true)
   }
 
   /// After the mount is gone: nothing changes any more.

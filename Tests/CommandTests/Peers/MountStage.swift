@@ -49,18 +49,33 @@ final class MountStage: Stage {
 
   func settle() throws {
     let present = members.subtracting(disconnected)
-    try eventually("all have the same branches") {
-      let branches = try present.map { person in
-        try Program.check(["git", "-C", nodes[person].installation.repository("team"), "show-ref"]).text
-      }
-      return Set(branches).count == 1
+    do {
+      try eventually("all have the same branches") { Set(try present.map(branches)).count == 1 }
+    } catch {
+      throw Program.Failure(description: "\(error)\n\(try present.sorted().map(state).joined())")
     }
     // A branch moves before its mount shows that.
-    try eventually("all show the same") {
-      do { return Set(try present.map { try Person(number: $0, stage: self).tree() }).count == 1 } catch is CallError {
-        return false
+    do {
+      try eventually("all show the same") {
+        do {
+          return Set(try present.map { try Person(number: $0, stage: self).tree() }).count == 1
+        } catch is CallError {
+          return false
+        }
       }
+    } catch {
+      let trees = try present.sorted().map { "\(label($0)): \(try Person(number: $0, stage: self).tree())" }
+      throw Program.Failure(description: "\(error)\n\(trees.joined(separator: "\n"))")
     }
+  }
+
+  private func branches(of person: Int) throws -> String {
+    try Program.check(["git", "-C", nodes[person].installation.repository("team"), "show-ref"]).text
+  }
+
+  /// What tells why a person's mount differs from the others'.
+  private func state(of person: Int) throws -> String {
+    "\(label(person)):\n\(try branches(of: person))\n\(try nodes[person].attempt("peers").text)\n"
   }
 
   func restart(_ person: Int) throws {

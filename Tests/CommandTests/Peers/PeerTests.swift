@@ -67,6 +67,42 @@ import Testing
     #expect(try Set(nodes.map { try $0.main() }).count == 1 && nodes[0].main() != before[0])
   }
 
+  @Test
+  func `what was written but not closed when its writer became a reader is refused, and kept until it may write again`()
+    throws
+  {
+    let network = try TestNetwork(2)
+    let nodes = try (0..<2).map { try PeerInstallation($0, of: network) }
+    try nodes[0].found()
+    try nodes[0].write("key", "1")
+    try nodes[0].admit(nodes[1], as: "writer", label: "bob")
+    try eventually("it is there") { nodes[1].read("key") == "1" }
+    // A process of its own, which no other inherits the file from: that would close it, too.
+    let pipe = try TemporaryDirectory()
+    let (path, end) = ("\(nodes[1].directory)/key", "\(pipe.path)/end")
+    try Program.check(["mkfifo", end])
+    let script = """
+      import errno, os
+      file = os.open("\(path)", os.O_WRONLY)
+      os.pwrite(file, b"2", 0)
+      print("written", flush=True)
+      open("\(end)").read()
+      try: os.close(file)
+      except OSError as error: print(errno.errorcode[error.errno])
+      """
+    let writer = try BackgroundProgram(
+      ["python3", "-c", script], isReady: { FileManager.default.fileExists(atPath: path) })
+    try eventually("it has written") { writer.output.contains("written") }
+    try nodes[0].polykey("role", "team", "bob", "reader")
+    try eventually("it is told") { try nodes[1].polykey("members", "team").text.contains("reader") }
+    try Program.check(["sh", "-c", "echo > '\(end)'"])
+    #expect(writer.waitForEnd() == 0)
+    #expect(writer.output.contains("EROFS"))
+    #expect(nodes[1].read("key") == "2" && nodes[0].read("key") == "1")
+    try nodes[0].polykey("role", "team", "bob", "writer")
+    try eventually("it is stored") { nodes[0].read("key") == "2" }
+  }
+
   @Test func `who is removed reads and writes no more, and everybody is told what it could read`() throws {
     let network = try TestNetwork(3)
     let nodes = try (0..<3).map { try PeerInstallation($0, of: network) }
