@@ -1,3 +1,4 @@
+import Foundation
 import GitStore
 import Synchronization
 import TestSupport
@@ -51,6 +52,15 @@ import VirtualFS
     var reasons: [VaultError] = []
     _ = try keynode.openVault(name).verify { reasons.append($0.reason) }
     return reasons
+  }
+
+  @Test func `nothing of a keynode that was removed meanwhile comes back`() throws {
+    try keynode.createVault(name)
+    let vault = try keynode.openVault(name)
+    try Program.check(["rm", "-rf", directory.path])
+    // As it is done a moment after an update came, or at the end of a mount.
+    try? vault.flush()
+    #expect(!FileManager.default.fileExists(atPath: directory.path))
   }
 
   @Test func `an older copy of the repository is reported until it has caught up`() throws {

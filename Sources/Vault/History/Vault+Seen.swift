@@ -106,6 +106,8 @@ extension Vault {
   }
 
   private func remember(_ seen: Seen) throws(VaultError) {
+    // Where the vault was removed meanwhile, or its whole keynode, nothing is made anew.
+    guard Files.exists(repository.path) else { return }
     try Files.makeDirectory(statePath)
     try Files.replace(seenPath, with: seen.encoded, mode: 0o600)
   }
