@@ -45,7 +45,12 @@ struct Admission {
       }
     }
     guard !verdict.moved.isEmpty else { return }
-    try vault.showInMain()
+    do throws(VaultError) {
+      try vault.showInMain()
+    } catch {
+      // The branches have moved, and a removal among them must take effect: whoever shows the vault meets the fault, and tells it.
+      guard error.isFlaw || error.isUnreadable || error == .contended else { throw error }
+    }
   }
 
   /// Notes a refusal, unless it is our own fault.

@@ -8,7 +8,7 @@ extension Vault {
   func healOwnFork(with other: ObjectName) throws(VaultError) -> Bool {
     guard membership.members[identity.node]?.role.mayWrite == true else { return false }
     let own = try ownTip()
-    let heads = try Divergence.heads(of: try countingTips().union([other]), in: graph)
+    let heads = try countingBranches().heads(in: graph, with: other).heads
     guard let first = heads.first else { return false }
     var view = Head(first)
     if heads.count > 1 {

@@ -11,11 +11,13 @@ package struct MemberProgress: Hashable, Sendable {
 
 extension Vault {
   /// How far each node is that ever wrote, by what its last version builds on.
+  ///
+  /// Compared with what `main` shows: nothing is merged or read.
   package func progress() throws(VaultError) -> [NodeID: MemberProgress] {
     var progress: [NodeID: MemberProgress] = [:]
-    guard let view = try view() else { return progress }
+    guard let view = try shownCommit() else { return progress }
     for (node, tip) in try nodeTips() where membership.members[node] != nil || membership.removed[node] != nil {
-      let unseen = try Divergence.commits(reachedBy: [view.commit], butNotBy: [tip], in: graph)
+      let unseen = try Divergence.commits(reachedBy: [view], butNotBy: [tip], in: graph)
       progress[node] = MemberProgress(time: try graph.commit(tip).time, behind: unseen.count { !$0.isMerge })
     }
     return progress

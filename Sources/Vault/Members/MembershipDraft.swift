@@ -53,13 +53,15 @@ struct MembershipDraft {
     try keepAnOwner()
   }
 
+  /// Removes a member; of what it wrote all counts that was accepted, or only what is `before` a version.
+  ///
   /// Throws ``VaultError/lastOwner``, and ``VaultError/roleForbids`` for oneself: whoever makes the next key keeps it.
-  mutating func remove(_ node: NodeID) throws(VaultError) {
+  mutating func remove(_ node: NodeID, before version: ObjectName? = nil) throws(VaultError) {
     guard let member = state.members[node] else { throw .memberMissing }
     guard node != vault.identity.node else { throw .roleForbids }
     state.members[node] = nil
     people.persons[node]?.addresses = []
-    try setFrontier(of: node, wrote: member.role.mayWrite)
+    try setFrontier(of: node, wrote: member.role.mayWrite, before: version)
     if member.role.mayRead { try beginEpoch() }
     try keepAnOwner()
   }
@@ -82,10 +84,18 @@ struct MembershipDraft {
     guard state.members.values.contains(where: { $0.role == .owner }) else { throw .lastOwner }
   }
 
-  /// Notes what counts of a node from now on: what was accepted from it so far; of one that could not write, what counted before.
-  private mutating func setFrontier(of node: NodeID, wrote: Bool) throws(VaultError) {
-    let tip = wrote ? try vault.nodeTips()[node] : state.removed[node]?.tip
-    state.removed[node] = Frontier(tip: tip, view: try vault.headCommit())
+  /// Notes what counts of a node from now on: what was accepted from it so far, or only what is before a version; of one that could not write,
+  /// what counted before.
+  ///
+  /// The view is not computed for it: a member must be removable from a vault whose data cannot be merged or read.
+  private mutating func setFrontier(
+    of node: NodeID, wrote: Bool, before version: ObjectName? = nil
+  ) throws(VaultError) {
+    var tip = state.removed[node]?.tip
+    if wrote {
+      tip = if let version { try vault.lastVersion(of: node, before: version) } else { try vault.nodeTips()[node] }
+    }
+    state.removed[node] = Frontier(tip: tip, view: try vault.shownCommit())
   }
 
   /// Encrypts the keys of all epochs that a member is entitled to, and this owner holds, to it too.

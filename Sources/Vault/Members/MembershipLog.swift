@@ -92,6 +92,25 @@ struct MembershipLog: Sendable {
     return nil
   }
 
+  /// Steps from the log's end to the genesis.
+  var depth: Int { entries[tip]?.depth ?? 0 }
+
+  /// For each node that may write no more how deep in the log the commit is by which it lost that, last.
+  var depthsOfRemoval: [NodeID: Int] {
+    var depths: [NodeID: Int] = [:]
+    var pending = Set(current.removed.keys)
+    var name: ObjectName? = tip
+    while !pending.isEmpty, let commit = name, let entry = entries[commit] {
+      let before = entry.parent.flatMap { entries[$0] }?.state.removed ?? [:]
+      for node in pending where before[node] == nil {
+        depths[node] = entry.depth
+        pending.remove(node)
+      }
+      name = entry.parent
+    }
+    return depths
+  }
+
   /// The commits from one back to the genesis.
   private func chain(from commit: ObjectName) -> [ObjectName] {
     var chain: [ObjectName] = []

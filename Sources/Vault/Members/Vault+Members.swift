@@ -1,5 +1,5 @@
 internal import Age
-internal import GitStore
+package import GitStore
 
 /// What owners do with members.
 extension Vault {
@@ -20,9 +20,11 @@ extension Vault {
     try change { draft throws(VaultError) in try draft.setRole(of: node, to: role) }
   }
 
-  /// Removes a member: a new epoch begins, and only what was accepted from it so far counts.
-  package func remove(_ node: NodeID) throws(VaultError) {
-    try change { draft throws(VaultError) in try draft.remove(node) }
+  /// Removes a member: a new epoch begins, and only what was accepted from it so far counts, or only what is `before` a version.
+  ///
+  /// What others have built on counts all the same: see ``members(buildingOnCutVersionsOf:)``.
+  package func remove(_ node: NodeID, before version: ObjectName? = nil) throws(VaultError) {
+    try change { draft throws(VaultError) in try draft.remove(node, before: version) }
   }
 
   /// Begins a new epoch.

@@ -61,23 +61,27 @@ struct Divergence {
 }
 
 extension Divergence {
-  /// Those of `tips` that no other reaches, in order of names.
+  /// Those of `tips` that no other reaches, in order of names, in one walk and however many there are.
+  ///
+  /// The walk ends when each tip was either met, uncovered, or found behind another.
   static func heads(
     of tips: some Collection<ObjectName>, in graph: CommitGraph<some ObjectSource>
   ) throws(VaultError) -> [GraphCommit] {
-    var sorted = Set(tips).sorted()
-    while sorted.count > Divergence.limit {
-      let some = try heads(of: sorted[..<Divergence.limit], in: graph).map(\.name)
-      guard some.count < Divergence.limit else { throw .contended }
-      sorted = (some + sorted[Divergence.limit...]).sorted()
-    }
-    if sorted.count <= 1 { return try sorted.map { tip throws(VaultError) in try graph.commit(tip) } }
-    let walk = try Divergence(of: sorted, in: graph)
+    let tips = Set(tips)
+    var heap = Heap<GraphCommit>()
+    for tip in tips { heap.insert(try graph.commit(tip)) }
+    var undecided = tips
+    // What is behind a commit that the walk has passed.
+    var covered: Set<ObjectName> = []
     var heads: [GraphCommit] = []
-    for (index, tip) in sorted.enumerated() where walk.tips(reaching: tip) == Tips(1) << Tips(index) {
-      heads.append(try graph.commit(tip))
+    while !undecided.isEmpty, let commit = heap.popMax() {
+      if undecided.remove(commit.name) != nil { heads.append(commit) }
+      for parent in commit.parents where covered.insert(parent).inserted {
+        undecided.remove(parent)
+        if !tips.contains(parent) { heap.insert(try graph.commit(parent)) }
+      }
     }
-    return heads
+    return heads.sorted { $0.name < $1.name }
   }
 
   /// The commits that `tips` reach and none of `known` does, oldest first.

@@ -19,6 +19,8 @@ struct Head: Hashable, Sendable {
 /// A view and the commits that it was made of.
 struct CachedView: Sendable {
   let tips: Set<ObjectName>
+  /// Those of the tips that no other reaches; nil if there are more than a view is made of.
+  let heads: Set<ObjectName>?
   let view: Head
 }
 
@@ -36,15 +38,20 @@ extension Vault {
   }
 
   /// The commits that the view is made of: what those who write have written, and what those who may no more wrote in time.
-  func countingTips() throws(VaultError) -> Set<ObjectName> { Set(try countingBranches().values) }
+  func countingTips() throws(VaultError) -> Set<ObjectName> { try countingBranches().tips }
 
   /// The same, by nodes.
-  private func countingBranches() throws(VaultError) -> [NodeID: ObjectName] {
-    let membership = membership
-    var counting = try nodeTips().filter { membership.standing(of: $0.key) == .writes }
-    for node in membership.removed.keys { counting[node] = try frontier(of: node, in: membership) }
+  func countingBranches() throws(VaultError) -> CountingBranches {
+    let log = log
+    let membership = log.current
+    var counting = CountingBranches(log: log)
+    counting.writing = try nodeTips().filter { membership.standing(of: $0.key) == .writes }
+    for node in membership.removed.keys { counting.frontiers[node] = try frontier(of: node, in: membership) }
     // Who was removed exchanges nothing any more, and goes on showing what it made before it knew.
-    if membership.members[identity.node] == nil { counting[identity.node] = try ownTip() }
+    if membership.members[identity.node] == nil {
+      counting.frontiers[identity.node] = nil
+      counting.writing[identity.node] = try ownTip()
+    }
     return counting
   }
 
@@ -69,9 +76,10 @@ extension Vault {
   func view() throws(VaultError) -> Head? {
     try refreshMembers()
     let branches = try countingBranches()
-    let tips = Set(branches.values)
-    if let known = viewCache.withLock({ $0 }), known.tips == tips { return known.view }
-    let heads = try Divergence.heads(of: tips, in: graph)
+    let tips = branches.tips
+    let known = viewCache.withLock { $0 }
+    if let known, known.tips == tips { return known.view }
+    let (heads, isWhole) = try branches.heads(in: graph, since: known)
     let verifier = CommitVerifier(log)
     for head in heads {
       let message = try verifier.verify(try repository.loadCommit(head.name), named: head.name)
@@ -84,28 +92,37 @@ extension Vault {
       if try !repository.has(merge.commit.name) { try repository.add(merge.objects, durable: false) }
       view = Head(merge.commit)
     }
-    viewCache.withLock { $0 = CachedView(tips: tips, view: view) }
+    let names = isWhole ? Set(heads.map(\.name)) : nil
+    viewCache.withLock { $0 = CachedView(tips: tips, heads: names, view: view) }
     return view
   }
 
   /// Tells the cache of a commit that this node made on top of `base`; if that was the view, the commit is the new one.
   ///
-  /// Else somebody's commit came in between, and the view has to be made of both.
+  /// Else somebody's commit came in between, or there were more heads than the view was made of, and it has to be made anew.
   func noteOwnCommit(_ head: Head, on base: Head?, after old: ObjectName?) {
     viewCache.withLock { cached in
-      guard cached?.view == base else {
+      guard cached?.view == base, cached?.heads != nil || base == nil else {
         cached = nil
         return
       }
       var tips = cached?.tips ?? []
       if let old { tips.remove(old) }
       tips.insert(head.commit)
-      cached = CachedView(tips: tips, view: head)
+      cached = CachedView(tips: tips, heads: [head.commit], view: head)
     }
   }
 
   /// The commit that this repository shows; nil if nothing was ever written.
   func headCommit() throws(VaultError) -> ObjectName? { try view()?.commit }
+
+  /// The commit that `main` shows: the newest view that could be made; nil if there is none.
+  ///
+  /// Nothing is merged or read for it, so that whatever members wrote cannot hinder it.
+  func shownCommit() throws(VaultError) -> ObjectName? {
+    guard let commit = try repository.tip(of: Vault.main), try repository.has(commit) else { return nil }
+    return commit
+  }
 
   /// The newest commit of this node's own; nil if it never wrote.
   func ownTip() throws(VaultError) -> ObjectName? { try repository.tip(of: branch) }

@@ -105,17 +105,30 @@ struct RemoveMember: ParsableCommand {
       It can read nothing that is written afterwards, and what it writes counts nowhere. What it could read stays readable to it: change \
       those secrets where they are valid. `polykey exposed` lists them until each is changed.
 
+      All that was accepted from it so far counts, unless --before names a version (see `polykey log`): then its versions from that one on \
+      count no more, except those that other members have built upon already.
+
       Example: polykey remove-member prod bob
       """)
 
   @OptionGroup var chosen: MemberOptions
+  @Option(help: ArgumentHelp("Let only those of its versions count that are before this one.", valueName: "version"))
+  var before: String?
 
   func run() throws {
     try explained {
       let (vault, node) = try chosen.find()
-      try vault.remove(node)
-      Console.tell("\(node.short) is removed. It could read these; change them where they are valid:")
-      for path in try Exposure.paths(to: node, in: vault) { Console.print(path: path) }
+      try vault.remove(node, before: try before.map { try vault.version(namedInBranches: $0) })
+      if before != nil {
+        for builder in try vault.members(buildingOnCutVersionsOf: node) {
+          Console.tell("\(builder.short) has built upon a version that was to be cut off, which counts with its own.")
+        }
+      }
+      // Removed it is, whether or not the vault's data can be read.
+      Console.tell("\(node.short) is removed.")
+      let paths = try Exposure.paths(to: node, in: vault)
+      Console.tell("It could read these; change them where they are valid:")
+      for path in paths { Console.print(path: path) }
     }
   }
 }

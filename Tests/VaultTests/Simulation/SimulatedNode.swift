@@ -40,9 +40,14 @@ final class SimulatedNode {
 
   /// Forgets all that is in memory, as a killed process does, and opens the vault anew.
   func restart() throws {
+    try open()
+    try mount()
+  }
+
+  /// Opens the vault anew, without anything to show it.
+  func open() throws {
     (exchange, backing) = (nil, nil)
     exchange = VaultExchange(try keynode.openVault(name))
-    try mount()
   }
 
   private func mount() throws {
@@ -171,7 +176,7 @@ final class SimulatedNode {
 
   /// Takes a message; what cannot be used is refused, and harms nothing.
   func receive(_ message: Message) throws -> Verdict {
-    guard let exchange else {
+    guard exchange != nil else {
       guard let clone, message.tips["members"] != nil else { return Verdict() }
       let update = try clone.receive()
       let verdict: Verdict
@@ -185,17 +190,22 @@ final class SimulatedNode {
       try mount()
       return verdict
     }
-    let update = try exchange.receive()
+    let verdict = try take(message)
+    // A reader may have become a replica, or the other way round.
+    if (backing != nil) != (vault?.role?.mayRead ?? true) { try mount() }
+    try refresh()
+    return verdict
+  }
+
+  /// Takes a message of a vault that is there, and shows nothing.
+  func take(_ message: Message) throws -> Verdict {
+    guard let update = try exchange?.receive() else { return Verdict() }
     do throws(VaultError) {
       try update.feed(message.pack)
     } catch {
       return Verdict(refused: ["": "\(error)"])
     }
-    let verdict = try update.finish(message.tips)
-    // A reader may have become a replica, or the other way round.
-    if (backing != nil) != (exchange.vault.role?.mayRead ?? true) { try mount() }
-    try refresh()
-    return verdict
+    return try update.finish(message.tips)
   }
 
   /// Is killed when all of a message is stored and no branch has moved yet.
