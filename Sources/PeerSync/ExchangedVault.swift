@@ -25,7 +25,7 @@ package protocol ExchangedVault: AnyObject, Sendable {
   /// - Throws: What `sink` throws, and what reading does.
   func farewell(to node: NodeID, have: [String: ObjectName], sink: any UpdateSink) throws
 
-  /// The tips of our branches by short name: "members", "nodes/NODE-ID" and "lost/COMMIT".
+  /// The tips of our branches by short name: "members", "nodes/NODE-ID", "lost/COMMIT" and "acks/NODE-ID".
   ///
   /// - Throws: What reading the references does; the vault then sits out until it changes.
   func tips() throws(VaultError) -> [String: ObjectName]

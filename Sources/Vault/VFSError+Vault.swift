@@ -8,7 +8,7 @@ extension VFSError {
     case .objectDamaged, .commitInvalid, .pathMissing, .versionMissing, .versionAmbiguous, .notAVault, .notAMember,
       .formatUnsupported, .phraseMalformed, .identityMalformed, .wrongPassphrase, .passphraseNeeded, .keynodeMissing,
       .keynodeExists, .vaultMissing, .vaultExists, .vaultMounted, .vaultNameInvalid, .recipientMalformed,
-      .memberMissing, .memberAmbiguous, .tooManyMembers, .lastOwner, .setBack:
+      .memberMissing, .memberAmbiguous, .tooManyMembers, .lastOwner, .setBack, .memberReturned:
       self.init(.corrupt)
     case .roleForbids: self.init(.readOnly)
     case .keyWithheld: self.init(.accessDenied)

@@ -55,6 +55,7 @@ package final class Vault: Sendable {
     id = log.vault
     stateRoot = state
     statePath = "\(state)/\(log.vault.hex)"
+    if log.hasForks { try refreshMembers(force: true) }
   }
 
   private static func standing(
@@ -90,6 +91,7 @@ package final class Vault: Sendable {
       // A repository that was put back to an older state.
       if log.tip != tip { log = try MembershipLog(endingAt: tip, in: repository) }
       for lost in try Vault.lostTips(in: repository) { try log.take(lost, in: repository) }
+      if log.hasForks { log.heed(try accepted(as: log)) }
       standing = try Vault.standing(log, of: identity, in: repository)
       if wantsSpeed.load(ordering: .relaxed) { standing.keys?.prepareAhead() }
       return true
@@ -97,7 +99,7 @@ package final class Vault: Sendable {
   }
 
   /// The ends of forks of the members' log that lost.
-  private static func lostTips(in repository: Repository) throws(VaultError) -> [ObjectName] {
+  static func lostTips(in repository: Repository) throws(VaultError) -> [ObjectName] {
     try repository.wrapped { () throws(GitError) in try repository.references(under: lost) }.map(\.object)
   }
 

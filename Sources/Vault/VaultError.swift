@@ -36,6 +36,8 @@ package enum VaultError: Error, Hashable {
   case keyWithheld(ObjectName)
   /// The repository is an older state than was here, or another vault's.
   case setBack
+  /// Somebody who was removed is a member again, as the fork of the members' log in which that happened has lost.
+  case memberReturned
   /// A node's names and extended attributes are more than an object's header can hold.
   case unstorable
   /// No version of that name.

@@ -1,7 +1,7 @@
 internal import GitStore
 internal import Vault
 
-/// The tips of a vault's branches by short name: "members", "nodes/NODE-ID", "lost/COMMIT".
+/// The tips of a vault's branches by short name: "members", "nodes/NODE-ID", "lost/COMMIT", "acks/NODE-ID".
 typealias Tips = [String: ObjectName]
 
 /// One message of the protocol between peers.

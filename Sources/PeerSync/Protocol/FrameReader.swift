@@ -73,11 +73,13 @@ struct FrameReader {
     return text
   }
 
-  /// The short name of a branch: "members", "nodes/" and a node id, or "lost/" and a commit's name.
+  /// The short name of a branch: "members", "nodes/" or "acks/" and a node id, or "lost/" and a commit's name.
   mutating func name() throws(FrameFlaw) -> String {
     let count: UInt8 = try integer()
     guard let name = String(validating: try bytes(Int(count)), as: UTF8.self) else { throw .text }
-    guard name == "members" || Frame.author(of: name) != nil || Frame.isFork(name) else { throw .value }
+    guard
+      name == "members" || Frame.author(of: name) != nil || Frame.isFork(name) || BranchName.acknowledging(name) != nil
+    else { throw .value }
     return name
   }
 

@@ -80,6 +80,8 @@ struct CommitGraph<Source: ObjectSource>: Sendable {
 final class GraphCache: Sendable {
   let commits = RecentlyRead<GraphCommit>(limit: 4096)
   let trees = RecentlyRead<DataTree>(limit: 128)
+  /// Acknowledgements whose signature was verified.
+  let acknowledgements = RecentlyRead<Acknowledgement>(limit: 1024)
 }
 
 /// Values by objects' names; the older half goes when there are too many.

@@ -32,8 +32,14 @@ struct Admission {
   /// - Throws: what has nothing to do with the other's honesty: a full disk, a damaged repository.
   mutating func judge(_ tips: [String: ObjectName]) throws(VaultError) {
     try vault.refreshMembers()
-    try judgeMembers(tips)
-    for (branch, tip) in tips.sorted(by: { $0.key < $1.key }) where !Admission.isOfMembers(branch) {
+    let before = vault.log.tip
+    // What comes with news of the members is known before these are judged: an owner may stand behind one of two forks.
+    let preview = preview(of: tips)
+    let acknowledged = try judgeAcknowledgements(tips, by: preview)
+    try judgeMembers(tips, acknowledged)
+    try take(acknowledged)
+    for (branch, tip) in tips.sorted(by: { $0.key < $1.key })
+    where !Admission.isOfMembers(branch) && BranchName.acknowledging(branch) == nil {
       guard let node = BranchName.node(branch) else {
         verdict.refused[branch] = "a vault has no such branch"
         continue
@@ -45,6 +51,9 @@ struct Admission {
       }
     }
     guard !verdict.moved.isEmpty else { return }
+    // What owners say now, by acknowledgements or in passing, can make another fork the log.
+    if vault.log.hasForks, try vault.accepted(as: vault.log) != vault.log.accepted { try vault.settleMembers() }
+    if vault.log.tip != before { try acknowledge() }
     do throws(VaultError) {
       try vault.showInMain()
     } catch {
@@ -76,9 +85,23 @@ struct Admission {
     branch == BranchName.members || branch.hasPrefix(BranchName.lost)
   }
 
-  private mutating func judgeMembers(_ tips: [String: ObjectName]) throws(VaultError) {
+  /// All membership commits that would be known with what was sent, where it holds; the log itself is as it was.
+  private func preview(of tips: [String: ObjectName]) -> MembershipLog {
+    var log = vault.log
+    for (branch, tip) in tips where Admission.isOfMembers(branch) {
+      // What does not hold is found out, and refused, when the branch is judged.
+      try? log.learn(tip, in: quarantine)
+    }
+    return log
+  }
+
+  private mutating func judgeMembers(
+    _ tips: [String: ObjectName], _ acknowledged: [NodeID: Acknowledgement]
+  ) throws(VaultError) {
+    guard tips.keys.contains(where: Admission.isOfMembers) else { return }
     let old = vault.log
     var log = old
+    log.heed(try vault.accepted(as: log, with: acknowledged))
     var objects: [ObjectName] = []
     for (branch, tip) in tips.sorted(by: { $0.key < $1.key }) where Admission.isOfMembers(branch) {
       guard log.state(at: tip) == nil else { continue }
@@ -101,18 +124,64 @@ struct Admission {
     guard log.tip != old.tip || log.lost != old.lost else { return }
     try Admission.admit(objects, from: quarantine)
     // First what lost, so that it is never without a branch.
-    for fork in log.lost.subtracting(old.lost) {
-      let branch = "\(Vault.lost)\(fork.hex)"
-      if try vault.repository.tip(of: branch) == nil {
-        _ = try vault.repository.move(branch, from: nil, to: fork, durable: true)
-      }
-    }
+    try vault.keepLost(log.lost.subtracting(old.lost))
     if log.tip != old.tip {
       guard try vault.repository.move(Membership.branch, from: old.tip, to: log.tip, durable: true) else {
         throw .contended
       }
     }
     try vault.refreshMembers(force: true)
+  }
+
+  // MARK: acknowledgements
+
+  /// The acknowledgements among the branches that hold, and are newer than those that are known.
+  private mutating func judgeAcknowledgements(
+    _ tips: [String: ObjectName], by log: MembershipLog
+  ) throws(VaultError) -> [NodeID: Acknowledgement] {
+    var newer: [NodeID: Acknowledgement] = [:]
+    let sent = tips.filter { BranchName.acknowledging($0.key) != nil }
+    if sent.isEmpty { return newer }
+    let known = try vault.acknowledgements(as: log)
+    for (branch, tip) in sent {
+      guard let node = BranchName.acknowledging(branch), known[node]?.commit != tip else { continue }
+      do throws(VaultError) {
+        let acknowledgement = try Acknowledgement(try quarantine.loadCommit(tip), named: tip, of: vault.id)
+        guard acknowledgement.node == node else { throw .commitInvalid(tip, .author) }
+        guard acknowledgement.isByMember(of: log) else { throw .commitInvalid(tip, .notAMember) }
+        if known[node].map(acknowledgement.replaces) ?? true { newer[node] = acknowledgement }
+      } catch {
+        try refuse(branch, error)
+      }
+    }
+    return newer
+  }
+
+  /// Puts acknowledgements in the place of older ones.
+  private mutating func take(_ newer: [NodeID: Acknowledgement]) throws(VaultError) {
+    guard !newer.isEmpty else { return }
+    let names = newer.values.map(\.commit).sorted()
+    try Admission.admit([Acknowledgement.tree.name] + names, from: quarantine)
+    if try !vault.repository.has(Acknowledgement.tree.name) {
+      try vault.repository.add([Acknowledgement.tree], durable: false)
+    }
+    for (node, acknowledgement) in newer.sorted(by: { $0.key < $1.key }) {
+      let branch = BranchName.acknowledgement(of: node)
+      let old = try vault.repository.tip(of: BranchName.reference(branch))
+      if try vault.repository.move(BranchName.reference(branch), from: old, to: acknowledgement.commit, durable: false)
+      {
+        verdict.moved[branch] = acknowledgement.commit
+      }
+    }
+  }
+
+  /// Signs that this node has accepted the members; where it cannot be stored, for lack of room, it is made later.
+  private func acknowledge() throws(VaultError) {
+    do throws(VaultError) {
+      try vault.acknowledge()
+    } catch {
+      guard case .repository(.outOfSpace) = error else { throw error }
+    }
   }
 
   // MARK: data

@@ -147,8 +147,16 @@ package enum BranchName {
   static let members = "members"
   static let nodes = "nodes/"
   static let lost = "lost/"
+  static let acknowledgements = "acks/"
 
   static func of(_ node: NodeID) -> String { "\(nodes)\(node)" }
+
+  static func acknowledgement(of node: NodeID) -> String { "\(acknowledgements)\(node)" }
+
+  /// The node whose acknowledgement the branch is; nil of another branch.
+  package static func acknowledging(_ branch: String) -> NodeID? {
+    branch.hasPrefix(acknowledgements) ? NodeID(branch.dropFirst(acknowledgements.count)) : nil
+  }
 
   /// The node whose branch it is; nil of another branch.
   package static func node(_ branch: String) -> NodeID? {

@@ -51,6 +51,7 @@ package final class VaultClone: Sendable {
   fileprivate func open() throws(VaultError) {
     try Files.rename(draft, to: keynode.paths.repository(of: name))
     let vault = try keynode.openNewVault(name)
+    try vault.acknowledge()
     exchange.withLock { $0 = VaultExchange(vault) }
   }
 

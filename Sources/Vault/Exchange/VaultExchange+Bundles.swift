@@ -144,7 +144,9 @@ extension BranchName {
     var tips: [String: ObjectName] = [:]
     for (name, object) in references where name.hasPrefix("refs/heads/") {
       let branch = String(name.dropFirst("refs/heads/".count))
-      if branch == members || branch.hasPrefix(lost) || node(branch) != nil { tips[branch] = object }
+      if branch == members || branch.hasPrefix(lost) || node(branch) != nil || acknowledging(branch) != nil {
+        tips[branch] = object
+      }
     }
     return tips
   }

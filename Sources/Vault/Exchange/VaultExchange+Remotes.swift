@@ -23,6 +23,7 @@ extension VaultExchange {
   package func push(
     to remote: RemoteRepository, having known: Verdict?
   ) throws(VaultError) -> [String: PushOutcome] {
+    try vault.acknowledge()
     var pushes: [RemoteRepository.Push] = []
     let replacesMembers = known.map { !$0.refused.keys.contains { BranchName.node($0) == nil } } ?? false
     for (branch, tip) in try tips().sorted(by: { $0.key < $1.key }) {

@@ -28,13 +28,16 @@ package final class VaultExchange: Sendable {
     return isMember && membership.members[node] == nil && membership.removed[node] != nil
   }
 
-  /// The ends of our branches by short names: `members`, `nodes/NODE-ID` of who writes or wrote in time, `lost/COMMIT`.
+  /// The ends of our branches by short names: `members`, `nodes/NODE-ID` of who writes or wrote in time, `lost/COMMIT`, `acks/NODE-ID`.
   package func tips() throws(VaultError) -> [String: ObjectName] {
     try vault.refreshMembers()
     let log = vault.log
     let membership = log.current
     var tips = [BranchName.members: log.tip]
     for fork in log.lost { tips["\(BranchName.lost)\(fork.hex)"] = fork }
+    for (node, acknowledgement) in try vault.acknowledgements(as: log) {
+      tips[BranchName.acknowledgement(of: node)] = acknowledgement.commit
+    }
     for (node, tip) in try vault.nodeTips() where membership.standing(of: node) == .writes {
       tips[BranchName.of(node)] = tip
     }

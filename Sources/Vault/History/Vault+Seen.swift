@@ -8,6 +8,8 @@ package enum Setback: Hashable, Sendable {
   case members(ObjectName)
   /// A node's branch was at this commit, with this clock.
   case branch(NodeID, at: ObjectName, clock: UInt64)
+  /// A node is a member again, as the fork of the members' log in which it was removed has lost.
+  case returned(NodeID)
 }
 
 /// The newest ends of a vault's branches that this keynode has seen; kept outside of the repository, where who changes that cannot reach.
@@ -21,9 +23,13 @@ private struct Seen: Hashable {
 
   var members: ObjectName
   var nodes: [NodeID: End] = [:]
+  /// Nodes that were removed once, and are members again since the log turned round.
+  var returned: Set<NodeID> = []
 
   var encoded: [UInt8] {
-    let lines = nodes.sorted { $0.key < $1.key }.map { "node \($0.key) \($0.value.commit.hex) \($0.value.clock)\n" }
+    let back = returned.sorted().map { "returned \($0)\n" }
+    let lines =
+      back + nodes.sorted { $0.key < $1.key }.map { "node \($0.key) \($0.value.commit.hex) \($0.value.clock)\n" }
     return [UInt8]("polykey seen\nmembers \(members.hex)\n\(lines.joined())".utf8)
   }
 
@@ -38,6 +44,10 @@ private struct Seen: Hashable {
     self.members = members
     for line in lines.dropFirst(2) {
       let words = line.split(separator: " ")
+      if words.count == 2, words[0] == "returned", let node = NodeID(words[1]) {
+        returned.insert(node)
+        continue
+      }
       guard words.count == 4, words[0] == "node", let node = NodeID(words[1]),
         let commit = ObjectName(hex: words[2].utf8), let clock = UInt64(words[3])
       else { return nil }
@@ -54,9 +64,20 @@ extension Vault {
   private static let seenLimit = 4 << 20
 
   /// What is remembered; nil if nothing is, or it cannot be read: it may be deleted at any time.
-  private var seen: Seen? {
-    guard let bytes = (try? Files.read(seenPath, limit: Vault.seenLimit)) ?? nil else { return nil }
+  private var seen: Seen? { Vault.seen(at: statePath) }
+
+  private static func seen(at statePath: String) -> Seen? {
+    guard let bytes = (try? Files.read("\(statePath)/seen", limit: seenLimit)) ?? nil else { return nil }
     return Seen(String(decoding: bytes, as: UTF8.self))
+  }
+
+  /// Members of a log that were removed when it was last seen here, and are back: another fork has become the log, which does not know of it.
+  static func returned(to log: MembershipLog, seenAt statePath: String) -> Set<NodeID> {
+    seen(at: statePath).map { returned(to: log, since: $0) } ?? []
+  }
+
+  private static func returned(to log: MembershipLog, since seen: Seen) -> Set<NodeID> {
+    seen.returned.union(log.returned(since: seen.members)).filter { log.current.members[$0] != nil }
   }
 
   /// In what this repository is behind what was seen here, or another than it was; nothing if all is well.
@@ -64,6 +85,7 @@ extension Vault {
     var setbacks: [Setback] = []
     if let id = Vault.id(named: name, state: stateRoot), id != self.id { setbacks.append(.exchanged(was: id)) }
     guard let seen else { return setbacks }
+    setbacks += Vault.returned(to: log, since: seen).sorted().map { .returned($0) }
     if log.state(at: seen.members) == nil { setbacks.append(.members(seen.members)) }
     let membership = membership
     let tips = try nodeTips()
@@ -90,7 +112,10 @@ extension Vault {
     let old = seen
     let log = log
     var new = Seen(members: log.tip)
-    if let old, log.state(at: old.members) == nil { new.members = old.members }
+    if let old {
+      if log.state(at: old.members) == nil { new.members = old.members }
+      new.returned = Vault.returned(to: log, since: old)
+    }
     for (node, tip) in try nodeTips() where log.current.standing(of: node) == .writes {
       if let end = old?.nodes[node] {
         new.nodes[node] = end

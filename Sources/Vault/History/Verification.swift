@@ -63,9 +63,11 @@ private struct Verification {
 
   mutating func run() throws(VaultError) -> VerificationSummary {
     try verifyMembers()
+    try verifyAcknowledgements()
     for setback in try vault.setbacks() {
       switch setback {
       case .exchanged: tell(.setBack, of: vault.log.tip)
+      case .returned: tell(.memberReturned, of: vault.log.tip)
       case .members(let commit), .branch(_, at: let commit, clock: _): tell(.setBack, of: commit)
       }
     }
@@ -82,6 +84,23 @@ private struct Verification {
   private func tell(_ faults: [(commit: ObjectName, reason: VaultError)], of key: ObjectKey, path: [UInt8]?) {
     for (commit, reason) in faults {
       report(Finding(subject: .secret(key.id, path: path), commit: commit, reason: reason))
+    }
+  }
+
+  /// Finds acknowledgements that do not hold.
+  private mutating func verifyAcknowledgements() throws(VaultError) {
+    for (node, tip) in try vault.repository.branches(under: Vault.acknowledgements).sorted(by: { $0.key < $1.key }) {
+      do throws(VaultError) {
+        let acknowledgement = try Acknowledgement(try graph.source.loadCommit(tip), named: tip, of: vault.id)
+        guard acknowledgement.node == node else { throw .commitInvalid(tip, .author) }
+        // Of who was removed it counts no more, and may stay.
+        guard vault.log.state(at: acknowledgement.members)?.members[node] != nil else {
+          throw .commitInvalid(tip, .notAMember)
+        }
+      } catch {
+        guard error.isUnreadable || error.isFlaw else { throw error }
+        tell(error, of: tip)
+      }
     }
   }
 

@@ -44,6 +44,7 @@ extension Vault {
 
   /// Makes one membership commit; again, if another act came first.
   func change(_ act: (inout MembershipDraft) throws(VaultError) -> Void) throws(VaultError) {
+    try settleMembers()
     for _ in 0..<16 {
       try refreshMembers()
       var draft = try MembershipDraft(after: membership, of: self)
@@ -53,7 +54,7 @@ extension Vault {
       guard let commit = objects.last else { preconditionFailure("a draft ends with its commit") }
       try repository.add(objects, durable: true)
       if try repository.move(Membership.branch, from: parent, to: commit.name, durable: true) {
-        try refreshMembers()
+        try acknowledge()
         return
       }
     }
@@ -71,27 +72,30 @@ extension Vault {
     let owners = membership.seniority.keys
     let isSenior = membership.seniority.min { ($0.value, $0.key) < ($1.value, $1.key) }?.key == identity.node
     var isNeeded = !log.lostSteps(of: identity.node).isEmpty
-    if !isNeeded, isSenior, owners.allSatisfy({ log.lostSteps(of: $0).isEmpty }) { isNeeded = try !lostKeys().isEmpty }
+    if !isNeeded, isSenior, owners.allSatisfy({ log.lostSteps(of: $0).isEmpty }) {
+      isNeeded = try !lostKeys(for: membership.members).isEmpty
+    }
     guard isNeeded else { return false }
     try change { draft throws(VaultError) in
       let steps = log.lostSteps(of: identity.node)
       for step in steps { try redo(step, in: &draft) }
-      let keys = try lostKeys()
+      let keys = try lostKeys(for: draft.state.members)
       if !keys.isEmpty { try draft.beginEpoch(with: keys) }
       draft.again = steps.map(\.name)
     }
     return true
   }
 
-  /// Keys of forks that lost, which this node holds and the log's key files have not.
-  private func lostKeys() throws(VaultError) -> [X25519Identity] {
+  /// Keys of forks that lost, which this node holds and the log's key files have not; none of a fork that took the right to read from somebody
+  /// who has it now.
+  private func lostKeys(for members: [NodeID: Member]) throws(VaultError) -> [X25519Identity] {
     let files = KeyFiles(identity: identity)
     var known: Set<X25519Recipient> = []
     for blob in membership.keys.values {
       for key in try files.identities(blob, in: repository) ?? [] { known.insert(key.recipient) }
     }
     var keys: [X25519Identity] = []
-    for state in log.lostStates {
+    for state in log.lostStates where !log.excludes(state, anyOf: members) {
       for (_, blob) in state.keys.sorted(by: { $0.key < $1.key }) {
         for key in try files.identities(blob, in: repository) ?? [] where known.insert(key.recipient).inserted {
           keys.append(key)

@@ -24,9 +24,11 @@ struct CountingBranches {
   /// Of more the first ``limit`` in the order of ``ranking`` stay; the others are no tips, which can make heads of what only they reached.
   ///
   /// - Parameters:
+  ///   - graph: Where the commits are read.
   ///   - known: A view made before: tips that it had found behind others are not walked to again.
   ///   - own: A further tip, which goes before all others.
   /// - Returns: The heads, and whether these are all that there are.
+  /// - Throws: What reading commits does.
   func heads(
     in graph: CommitGraph<some ObjectSource>, since known: CachedView? = nil, with own: ObjectName? = nil
   ) throws(VaultError) -> (heads: [GraphCommit], isWhole: Bool) {

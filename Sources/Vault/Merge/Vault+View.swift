@@ -27,15 +27,9 @@ struct CachedView: Sendable {
 // The view is a pure function of the members and the tips that count: every node that knows the same shows the same.
 extension Vault {
   /// The tips of all nodes' branches, whether they count or not.
-  package func nodeTips() throws(VaultError) -> [NodeID: ObjectName] {
-    var tips: [NodeID: ObjectName] = [:]
-    let references = try repository.wrapped { () throws(GitError) in try repository.references(under: Vault.nodes) }
-    for (name, tip) in references {
-      // A stranger's branch, as a mirror may have, counts for nothing.
-      if let node = NodeID(name.dropFirst(Vault.nodes.count)) { tips[node] = tip }
-    }
-    return tips
-  }
+  ///
+  /// A stranger's branch, as a mirror may have, counts for nothing.
+  package func nodeTips() throws(VaultError) -> [NodeID: ObjectName] { try repository.branches(under: Vault.nodes) }
 
   /// The commits that the view is made of: what those who write have written, and what those who may no more wrote in time.
   func countingTips() throws(VaultError) -> Set<ObjectName> { try countingBranches().tips }

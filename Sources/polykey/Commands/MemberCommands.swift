@@ -41,33 +41,60 @@ struct ListMembers: ParsableCommand {
       let vault = try chosen.open()
       let people = try vault.people()?.persons ?? [:]
       let progress = try vault.progress()
+      let heard = try vault.lastHeard()
+      let now = Int64(time(nil))
       let membership = vault.membership
       if vault.role == nil { Console.tell(Removal.sentence(vault.name)) }
       for (node, member) in membership.members.sorted(by: { $0.key < $1.key }) {
-        show(node, member.role.rawValue, people[node], progress[node], isSelf: node == vault.identity.node)
+        let isSelf = node == vault.identity.node
+        var line = Line(
+          node: node, role: member.role.rawValue, person: people[node], progress: progress[node], isSelf: isSelf)
+        line.heard = heard[node]
+        line.isStale = !isSelf && Vault.isStale(heard[node], at: now)
+        show(line)
       }
       for node in membership.removed.keys.sorted() where membership.members[node] == nil {
-        show(node, "removed", people[node], progress[node], isSelf: node == vault.identity.node)
+        show(
+          Line(
+            node: node, role: "removed", person: people[node], progress: progress[node],
+            isSelf: node == vault.identity.node))
       }
     }
   }
 
-  private func show(_ node: NodeID, _ role: String, _ person: People.Person?, _ progress: MemberProgress?, isSelf: Bool)
-  {
+  /// What is shown of one node.
+  private struct Line {
+    let node: NodeID
+    let role: String
+    let person: People.Person?
+    let progress: MemberProgress?
+    let isSelf: Bool
+    /// When it was last heard of, in seconds since 1970 as it says itself; nil if never.
+    var heard: Int64?
+    /// Whether that is long ago.
+    var isStale = false
+  }
+
+  private func show(_ line: Line) {
     if json {
       Console.print(
         JSON.object([
-          ("node", .string(node.text)), ("role", .string(role)), ("label", person?.label.map { .string($0) } ?? .null),
-          ("addresses", .list((person?.addresses ?? []).map { .string($0) })),
-          ("lastWritten", progress?.time.map { .string(Dates.iso($0)) } ?? .null),
-          ("behind", progress.map { .number(Int64($0.behind)) } ?? .null), ("self", .flag(isSelf)),
+          ("node", .string(line.node.text)), ("role", .string(line.role)),
+          ("label", line.person?.label.map { .string($0) } ?? .null),
+          ("addresses", .list((line.person?.addresses ?? []).map { .string($0) })),
+          ("lastWritten", line.progress?.time.map { .string(Dates.iso($0)) } ?? .null),
+          ("behind", line.progress.map { .number(Int64($0.behind)) } ?? .null), ("self", .flag(line.isSelf)),
+          ("lastHeard", line.heard.map { .string(Dates.iso($0)) } ?? .null), ("stale", .flag(line.isStale)),
         ]))
       return
     }
-    var text = "\(node.short)  \(role.padding(8))"
-    if let label = person?.label { text += "  \(label)" }
-    if isSelf { text += "  (this node)" }
-    if let time = progress?.time { text += "  last wrote \(Dates.local(time))" }
+    var text = "\(line.node.short)  \(line.role.padding(8))"
+    if let label = line.person?.label { text += "  \(label)" }
+    if line.isSelf { text += "  (this node)" }
+    if let time = line.progress?.time { text += "  last wrote \(Dates.local(time))" }
+    if line.isStale {
+      text += line.heard.map { "  stale since \(Dates.local($0))" } ?? "  never heard of"
+    }
     Console.print(text)
   }
 }

@@ -139,13 +139,20 @@ struct Status: ParsableCommand {
         )
       }
       for vault in Removal.vaults(at: paths) { Console.tell(Removal.sentence(vault)) }
+      let warnings = Removal.warnings(at: paths)
+      for (vault, sentences) in warnings.sorted(by: { $0.key.text < $1.key.text }) {
+        for sentence in sentences { Console.complain("\(vault.text): \(sentence)") }
+      }
       for vault in try Keynode.vaults(at: paths) {
         let places = mounts.compactMap { mount in
           mount.vault == nil ? "\(mount.directory)/\(vault.text)" : mount.vault == vault.text ? mount.directory : nil
         }
         if json {
           Console.print(
-            JSON.object([("vault", .string(vault.text)), ("mounted", .list(places.map { .string($0) }))]))
+            JSON.object([
+              ("vault", .string(vault.text)), ("mounted", .list(places.map { .string($0) })),
+              ("warnings", .list((warnings[vault] ?? []).map { .string($0) })),
+            ]))
         } else {
           Console.print(
             "vault \(vault.text)\(places.isEmpty ? ": not mounted" : ": mounted at \(places.joined(separator: ", "))")")

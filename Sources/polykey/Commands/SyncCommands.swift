@@ -45,6 +45,7 @@ struct Synchronize: ParsableCommand {
         try PeerService(identity: keynode.identity, configuration: configuration, events: events)
       }
       defer { service.stop() }
+      if !direction.pull { try vault.acknowledge() }
       service.add(ReplicatedVault(VaultExchange(vault)))
       let targets = try targets(vault, keynode)
       var failure: PeerSyncError?
@@ -127,6 +128,9 @@ struct ListPeers: ParsableCommand {
   func run() throws {
     let paths = try IdentityOptions.existingPaths()
     for vault in Removal.vaults(at: paths) { Console.tell(Removal.sentence(vault)) }
+    for (vault, sentences) in Removal.warnings(at: paths).sorted(by: { $0.key.text < $1.key.text }) {
+      for sentence in sentences { Console.complain("\(vault.text): \(sentence)") }
+    }
     for report in PeerReport.all(of: paths) {
       if !json, !report.listening.isEmpty {
         Console.print("listening at \(report.listening.map(\.description).joined(separator: ", "))")

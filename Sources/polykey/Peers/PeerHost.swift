@@ -61,6 +61,7 @@ final class PeerHost: Sendable {
     guard vault.role != nil else { return retire(vault) }
     let replicated = ReplicatedVault(VaultExchange(vault))
     vaults.withLock { $0[vault.id] = replicated }
+    acknowledge(vault)
     service.add(replicated)
     dial()
   }
@@ -74,6 +75,16 @@ final class PeerHost: Sendable {
     let isNew = known.withLock { $0.updateValue(members, forKey: vault.id) != members }
     service.vaultChanged(vault.id, membersChanged: isNew)
     if isNew { dial() }
+  }
+
+  /// Signs, if it is due, that this node has accepted the members; on a keynode that can only be read it says nothing.
+  private func acknowledge(_ vault: Vault) {
+    guard unsafe access(keynode.paths.home, W_OK) == 0 else { return }
+    do throws(VaultError) {
+      try vault.acknowledge()
+    } catch {
+      Console.complain("\(vault.name.text): no acknowledgement can be stored: \(Failure(error).sentence)")
+    }
   }
 
   /// Says once that this node was removed from a vault, and lets go of it and of the peers that no other vault has.

@@ -72,7 +72,8 @@ final class MountService: Sendable {
     // What was committed before the watch was set.
     for vault in vaults { vault.refresh() }
     for vault in vaults { host?.add(vault.vault) }
-    let maintenance = try Maintenance { [self] in mounted.withLock { $0.map(\.vault) } }
+    let maintenance = try Maintenance(
+      { [self] in mounted.withLock { $0.map(\.vault) } }, acknowledged: { host?.changed($0) })
     if !request.options.readOnly { maintenance.start() }
     return (watcher, maintenance)
   }

@@ -27,7 +27,7 @@ final class ServeService: Sendable {
       vaultsChanged: { [self] in try? open(host) })
     self.watcher.withLock { $0 = watcher }
     try open(host)
-    let maintenance = try Maintenance { [self] in vaults.withLock { $0 } }
+    let maintenance = try Maintenance({ [self] in vaults.withLock { $0 } }, acknowledged: host.changed)
     maintenance.start()
     watcher.start()
     for address in host.service.listening.flatMap(LocalAddresses.reachable) { Console.tell("listening at \(address)") }

@@ -84,6 +84,10 @@ extension Failure {
         .damaged,
         "this machine has seen it, and the repository goes back behind it or is another vault's: an older copy was put there"
       )
+    case .memberReturned:
+      self.init(
+        .damaged,
+        "a member that was removed is one again, as another owner's act undid the removal: look at `polykey members`")
     case .unstorable:
       self.init(.failed, "names and extended attributes are longer than a vault can hold: make them shorter")
     case .versionMissing: self.init(.missing, "there is no such version: see `polykey log`")

@@ -43,6 +43,8 @@ struct IdentityOptions: ParsableArguments {
           the repository of \(name.text) is another vault's than before, which was \(id.hex.prefix(8)): somebody exchanged it; \
           if that was you, remove \(paths.state)/names/\(name.text)
           """
+      case .returned(let node):
+        return "in \(name.text) \(Removal.returned([node]))"
       case .members: missing.append("changes of members")
       case .branch(let node, _, let clock): missing.append("what \(node.short) wrote up to version \(clock)")
       }
