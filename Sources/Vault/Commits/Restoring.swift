@@ -4,9 +4,7 @@ internal import GitStore
 ///
 /// People run the commands in it, so no member can write another there; see docs/format.md, "Versions".
 enum Restoring {
-  /// The text that vaults of a format are written with, the newest of that format.
-  ///
-  /// - Parameter format: The number in the vault's description, from 1 on; one that is not known yet has the newest text.
+  /// The text that vaults of a format are written with: of one that is not known yet the newest.
   static func text(format: Int) -> NewObject { format == 1 ? first : safe }
 
   /// Every text that a vault of `format` can have: those of older formats, too, as what was written stays valid.

@@ -2,7 +2,9 @@ import CLinux
 import Glibc
 import Vault
 
-/// A new directory that files are written into. No call leaves it, whoever changes what is in it meanwhile.
+/// A new directory that files are written into.
+///
+/// No call leaves it, whoever changes what is in it meanwhile.
 ///
 /// Paths are relative, of 1 or more bytes; symbolic links in them are never followed. Calls fail with an errno.
 final class ExportDirectory {
