@@ -20,6 +20,16 @@ static inline int clinux_memory_file(void) { return (int)syscall(SYS_memfd_creat
 static inline int clinux_pipe(int ends[2]) { return (int)syscall(SYS_pipe2, ends, 02000000); }
 static inline int clinux_event(void) { return (int)syscall(SYS_eventfd2, 0u, 02000000); }
 
+// openat2(2): opens what is at or below `directory`, through no symbolic link and no "..", closed on exec; -1 with errno.
+static inline int clinux_open_beneath(int directory, const char *path, uint64_t flags, uint64_t mode) {
+  // struct open_how; RESOLVE_BENEATH, RESOLVE_NO_SYMLINKS and RESOLVE_NO_MAGICLINKS.
+  struct { uint64_t flags, mode, resolve; } how = { flags | 02000000, mode, 0x08 | 0x04 | 0x02 };
+  return (int)syscall(SYS_openat2, directory, path, &how, sizeof how);
+}
+
+// fsetxattr(2); its header brings in types that glibc's own module has, too.
+int clinux_set_attribute(int file, const char *name, const void *value, size_t size, int flags) __asm__("fsetxattr");
+
 // posix_spawn_file_actions_addclosefrom_np(3), of glibc 2.34; takes a posix_spawn_file_actions_t.
 int clinux_spawn_close_from(void *actions, int lowest) __asm__("posix_spawn_file_actions_addclosefrom_np");
 

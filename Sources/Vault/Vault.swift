@@ -155,5 +155,5 @@ package final class Vault: Sendable {
   }
 
   /// What every data commit's tree has at its root: how to restore without this program.
-  static let readme = NewObject(kind: .blob, bytes: [UInt8](Restoring.text.utf8))
+  static let readme = Restoring.text(format: 2)
 }

@@ -30,7 +30,7 @@ struct Polykey: ParsableCommand {
       LogVersions.self, ShowVersion.self, DiffVersions.self, RestoreVersion.self, Verify.self,
       ListMembers.self, Invite.self, Join.self, SetRole.self, RemoveMember.self, ListExposed.self, Rotate.self,
       Serve.self, Synchronize.self, ListPeers.self, PeerCommand.self, WriteBundle.self, ApplyBundle.self,
-      RemoteCommand.self,
+      RemoteCommand.self, ExportVault.self,
       KeyCommand.self, Unlock.self, Lock.self, Signers.self,
     ])
 

@@ -46,6 +46,10 @@ private struct Verification {
   private let graph: CommitGraph<Repository>
   private var summary = VerificationSummary()
   private var seen: Set<ObjectName> = []
+  /// Contents that were found sound.
+  private var sound: Set<ContentReference> = []
+  /// States of objects that were looked at: a digest of the names of all their blobs.
+  private var states: Set<ObjectID> = []
   /// Paths in the newest sound version of each object.
   private var paths: [ObjectKey: [UInt8]] = [:]
   /// The faults of objects of which no path is known yet.
@@ -166,10 +170,10 @@ private struct Verification {
   private mutating func verify(_ key: ObjectKey, in tree: DataTree, of commit: ObjectName) throws(VaultError) {
     let entries = tree.entries(of: key)
     if entries.isEmpty { return }
-    // Not again what is as it was in a newer version.
-    if entries.allSatisfy({ seen.contains($0.blob) }) { return }
+    // Not again what is as it was in a newer version; the same blobs in another order are another state.
+    guard states.insert(ObjectID(digest: entries.flatMap(\.blob.bytes))).inserted else { return }
     do throws(VaultError) {
-      let path = try sealer.verify(key, entries: entries, seen: &seen, summary: &summary)
+      let path = try sealer.verify(key, entries: entries, seen: &seen, sound: &sound, summary: &summary)
       if paths[key] == nil { paths[key] = path }
       // An older sound version tells the path of a damaged newer one.
       if let faults = pending.removeValue(forKey: key) { tell(faults, of: key, path: path) }

@@ -60,6 +60,7 @@ final class EpochKeys: Sendable {
   /// - Throws: ``VaultError/objectDamaged(_:)``; ``VaultError/keyWithheld(_:)`` if it is for a key that is none of these, and
   ///   there are such.
   func decrypt(_ file: [UInt8], of blob: ObjectName) throws(VaultError) -> WipedBuffer {
+    guard EpochKeys.hasOneRecipient(file) else { throw .objectDamaged(blob) }
     do {
       return unsafe try AgeFile.decrypt(file.span.bytes, with: identities)
     } catch .memoryUnavailable {
@@ -69,6 +70,13 @@ final class EpochKeys: Sendable {
     } catch {
       throw .objectDamaged(blob)
     }
+  }
+
+  /// Whether an age file's header ends where that of one X25519 recipient does: no other has one stanza of that length which a key opens.
+  private static func hasOneRecipient(_ file: [UInt8]) -> Bool {
+    // "age-encryption.org/v1", "-> X25519 " with 43 digits, 43 digits, "--- ", each on its line.
+    let end = 22 + 54 + 44
+    return file.count > end + 4 && file[end - 1] == 0x0A && file[end..<end + 4].elementsEqual("--- ".utf8)
   }
 
   /// Fills the stock of headers, in the background.

@@ -16,14 +16,24 @@ extension ObjectSealer {
     let (member, length) = try OpenedMember.parse(plain, at: 0, of: first.blob)
     let content = try OpenedMember.content(of: member, entries: entries)
     let padding = TarMember.padding(forSize: member.size)
-    let links: [[UInt8]]
+    var links: [[UInt8]] = []
     if content.parts.count <= 1 {
-      guard plain.count >= length + Int(member.size) + padding else { throw .objectDamaged(first.blob) }
-      links = try OpenedMember.links(in: plain, from: length + Int(member.size) + padding, of: member, blob: first.blob)
-    } else if let tail = entries.dropFirst(1 + content.parts.count).first {
-      links = try OpenedMember.links(in: try decrypt(tail.blob), from: padding, of: member, blob: tail.blob)
+      let end = length + Int(member.size)
+      guard OpenedMember.isZero(plain, in: min(end, plain.count)..<end + padding) else {
+        throw .objectDamaged(first.blob)
+      }
+      links = try OpenedMember.links(in: plain, from: end + padding, of: member, blob: first.blob)
     } else {
-      links = []
+      // The header alone; what follows the parts is there if, and only if, something has to be.
+      guard plain.count == length else { throw .objectDamaged(first.blob) }
+      if let tail = entries.dropFirst(1 + content.parts.count).first {
+        let plain = try decrypt(tail.blob)
+        guard OpenedMember.isZero(plain, in: 0..<padding) else { throw .objectDamaged(tail.blob) }
+        links = try OpenedMember.links(in: plain, from: padding, of: member, blob: tail.blob)
+        guard padding > 0 || !links.isEmpty else { throw .objectDamaged(tail.blob) }
+      } else if padding > 0 {
+        throw .objectDamaged(first.blob)
+      }
     }
     return try OpenedMember.node(of: object, member: member, content: content, links: links, blob: first.blob)
   }
@@ -57,21 +67,22 @@ extension ObjectSealer {
 
   /// Decrypts all of an object, part by part, and checks that it is well-formed.
   ///
-  /// `seen` holds blobs that were found sound before, which are not read again; those of this object are added.
+  /// `seen` holds blobs that were counted before, `sound` contents that were found sound before: these are not read again, and those of this object
+  /// are added.
   func verify(
     _ key: ObjectKey, entries: ArraySlice<DataTree.Entry>, seen: inout Set<ObjectName>,
-    summary: inout VerificationSummary
+    sound: inout Set<ContentReference>, summary: inout VerificationSummary
   ) throws(VaultError) -> [UInt8]? {
     let node = try node(of: key.id, entries: entries)
-    var unread: Set<ObjectName> = []
     for entry in entries where seen.insert(entry.blob).inserted {
-      unread.insert(entry.blob)
       summary.objects += 1
       summary.bytes += try vault.repository.loadBlob(entry.blob).count
     }
     if case .regular(let content) = node.body {
-      for case .stored(let reference) in content.parts where unread.contains(reference.blob) {
+      // The same bytes may stand for contents of different lengths.
+      for case .stored(let reference) in content.parts where !sound.contains(reference) {
         _ = try openContent(reference)
+        sound.insert(reference)
       }
     }
     return node.paths.first

@@ -87,7 +87,7 @@ extension GitError {
 
 extension VaultError {
   /// Whether one object cannot be read here, as its bytes are gone or wrong or its key was withheld, while others may still be.
-  var isUnreadable: Bool {
+  package var isUnreadable: Bool {
     switch self {
     case .objectDamaged, .keyWithheld: true
     case .repository(let error): error.isDamage
