@@ -154,6 +154,9 @@ package final class Vault: Sendable {
     try repository.pack(shouldStop: shouldStop)
   }
 
-  /// What every data commit's tree has at its root: how to restore without this program.
-  static let readme = Restoring.text(format: 2)
+  /// What this vault's data commits have at their trees' roots: how to restore without this program.
+  var readme: NewObject { Restoring.text(format: membership.format) }
+
+  /// The one of the newest format.
+  static let readme = Restoring.text(format: Membership.newestFormat)
 }

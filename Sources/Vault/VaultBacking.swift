@@ -123,9 +123,10 @@ package final class VaultBacking: Backing {
     for object in batch.removals { try remove(object, leavingFor: nil, batch, state, &draft) }
     for node in batch.puts { try put(node, batch, state, &draft) }
     if draft.puts.isEmpty, draft.removals.isEmpty { return .committed(draft.receipt) }
-    let (root, trees) = draft.tree.encode(readme: Vault.readme.name)
+    let readme = vault.readme
+    let (root, trees) = draft.tree.encode(readme: readme.name)
     draft.objects.append(contentsOf: trees)
-    if state.tree.readme != Vault.readme.name { draft.objects.append(Vault.readme) }
+    if state.tree.readme != readme.name { draft.objects.append(readme) }
     let commit = try vault.dataCommit(tree: root, after: state.head)
     draft.objects.append(commit.object)
     try vault.repository.add(draft.objects, durable: false)

@@ -202,14 +202,14 @@ import Testing
         """
         export GIT_INDEX_FILE=$PWD/index GIT_AUTHOR_NAME=x GIT_AUTHOR_EMAIL=x GIT_COMMITTER_NAME=x GIT_COMMITTER_EMAIL=x
         git read-tree members
-        blob=$(git cat-file blob members:vault | sed 's/^format 1$/format 2/' | git hash-object -w --stdin)
+        blob=$(git cat-file blob members:vault | sed 's/^format 2$/format 3/' | git hash-object -w --stdin)
         git update-index --cacheinfo 100644,$blob,vault
         git update-ref refs/heads/members $(git commit-tree -m x $(git write-tree)); rm index
         """,
       ], in: installation.repository())
     #expect(membership.status == 0)
     for arguments in [["ls", "default:"], ["verify", "default"], ["mount", "default", installation.mountPoint]] {
-      try installation.expectRefusal(arguments, status: 6, saying: "format 2, which is newer")
+      try installation.expectRefusal(arguments, status: 6, saying: "format 3, which is newer")
     }
   }
 }

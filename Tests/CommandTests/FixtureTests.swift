@@ -36,6 +36,22 @@ import Testing
     try Program.check(["git", "-C", installation.repository(), "fsck", "--strict"])
   }
 
+  @Test func `a vault of format 1 is upgraded by its owner, and goes on`() throws {
+    let installation = try installation(format: 1)
+    try installation.polykey("set", "default:before", input: "1")
+    func readme() throws -> String {
+      try Program.check(["git", "-C", installation.repository(), "rev-parse", "main:README.md"]).text
+    }
+    #expect(try readme().hasPrefix("a952f1e9"))
+    try installation.polykey("vault", "upgrade", "default")
+    try installation.polykey("vault", "upgrade", "default")
+    try installation.polykey("set", "default:after", input: "2")
+    #expect(try !readme().hasPrefix("a952f1e9"))
+    #expect(try installation.polykey("get", "default:before").text == "1")
+    #expect(try installation.polykey("get", "default:db/password").text == "correct horse battery staple")
+    try installation.polykey("verify", "default")
+  }
+
   @Test(arguments: [1])
   func `every version is what it was, and verifies`(format: Int) throws {
     let installation = try installation(format: format)

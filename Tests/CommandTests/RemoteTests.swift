@@ -33,7 +33,8 @@ import Testing
     // Members' changes travel, too.
     try first.polykey("rotate", "default")
     try first.polykey("set", "default:d", input: "4")
-    for installation in [first, second] { try installation.polykey("remote", "sync", "default") }
+    // At last the first hears that the second has accepted the members.
+    for installation in [first, second, first] { try installation.polykey("remote", "sync", "default") }
     #expect(try second.polykey("get", "default:d").text == "4")
     let branches = try Program.check(
       ["git", "-C", remote, "for-each-ref", "--format=%(refname) %(objectname)", "refs/heads"]).text

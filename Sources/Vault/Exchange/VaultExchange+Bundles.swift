@@ -25,6 +25,10 @@ extension VaultExchange {
       known = [version]
       // Who has the version has the members that its author saw.
       if let message = CommitMessage(try repository.loadCommit(version).message) { known.append(message.members) }
+      // Signs of life alone are worth no bundle.
+      let isSame = vault.log.lost.isEmpty && known.contains(vault.log.tip)
+      let tips = try vault.countingTips()
+      if isSame, try Divergence.commits(reachedBy: tips, butNotBy: [version], in: vault.graph).isEmpty { return nil }
     }
     return try repository.wrapped { () throws(GitError) in
       try GitBundle.write(references, known: known, from: repository, to: sink)

@@ -27,10 +27,11 @@ extension VaultExchange {
     var pushes: [RemoteRepository.Push] = []
     let replacesMembers = known.map { !$0.refused.keys.contains { BranchName.node($0) == nil } } ?? false
     for (branch, tip) in try tips().sorted(by: { $0.key < $1.key }) {
-      pushes.append(
-        RemoteRepository.Push(
-          name: BranchName.reference(branch), object: tip,
-          isForced: branch == BranchName.members && replacesMembers))
+      let acknowledging = BranchName.acknowledging(branch)
+      // An acknowledgement takes the place of the one before. Of others' the remote may have newer ones, unless what it has was taken.
+      if let acknowledging, known == nil, acknowledging != vault.identity.node { continue }
+      let replaces = branch == BranchName.members ? replacesMembers : acknowledging != nil
+      pushes.append(RemoteRepository.Push(name: BranchName.reference(branch), object: tip, isForced: replaces))
     }
     if let view = try vault.view() {
       // Only derived from the others.

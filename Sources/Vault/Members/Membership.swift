@@ -72,12 +72,14 @@ package struct Frontier: Hashable, Sendable {
 package struct Membership: Sendable {
   /// The branch.
   static let branch = "refs/heads/members"
-  /// The only format so far.
-  static let format = 1
+  /// The format of vaults that are made now, the newest that is known.
+  package static let newestFormat = 2
   /// Members of one vault, at most; a merge considers the tips of all that write.
   static let limit = 120
 
   package let vault: VaultID
+  /// The vault's format: 1...``newestFormat``.
+  package internal(set) var format: Int
   /// The membership commit.
   package var commit: ObjectName
   package var members: [NodeID: Member]
@@ -123,7 +125,7 @@ extension Membership {
     guard let description = try tree.text("vault") else { throw .notAVault }
     let fields = Fields(description.text)
     guard fields.title == "polykey vault", let format = fields["format"].flatMap({ Int($0) }) else { throw .notAVault }
-    guard format == Membership.format else { throw .formatUnsupported(format) }
+    guard 1...Membership.newestFormat ~= format else { throw .formatUnsupported(format) }
     guard let vault = fields["id"].flatMap({ VaultID(hex: $0) }), let genesis = try tree.text("genesis"),
       let entry = Genesis(genesis.text), entry.vault == vault
     else { throw .notAVault }
@@ -149,8 +151,13 @@ extension Membership {
     }
     guard keys.keys.max() == UInt32(keys.count), let people = tree.blob("people.age") else { throw malformed }
     self.init(
-      vault: vault, commit: commit, members: members, removed: removed, keys: keys, people: people,
+      vault: vault, format: format, commit: commit, members: members, removed: removed, keys: keys, people: people,
       constants: Constants(description: description.blob, genesis: genesis.blob), seniority: [entry.owner: 0])
+  }
+
+  /// The file `vault`.
+  static func description(of vault: VaultID, format: Int) -> NewObject {
+    NewObject(kind: .blob, bytes: [UInt8]("polykey vault\nformat \(format)\nid \(vault.hex)\n".utf8))
   }
 
   /// The tree of this state: its objects but the blobs of `constants`, `keys` and `people`, the root last.

@@ -76,6 +76,15 @@ struct MembershipDraft {
     state.keys[epoch] = file.name
   }
 
+  /// Makes the vault one of the newest format, which older programs refuse; returns whether it was of an older one.
+  mutating func upgrade() -> Bool {
+    guard state.format < Membership.newestFormat else { return false }
+    let description = Membership.description(of: state.vault, format: Membership.newestFormat)
+    objects.append(description)
+    (state.format, state.constants.description) = (Membership.newestFormat, description.name)
+    return true
+  }
+
   mutating func describe(_ node: NodeID, as person: People.Person) { people.persons[node] = person }
 
   // MARK: what acts have in common

@@ -40,7 +40,9 @@ extension MembershipLog {
   /// What one step may change.
   private func verifyStep(from old: Membership, to new: Membership) throws(VaultError) {
     let flaw = VaultError.commitInvalid(new.commit, .members)
-    guard new.constants == old.constants, new.members.count <= Membership.limit else { throw flaw }
+    guard new.constants.genesis == old.constants.genesis, new.members.count <= Membership.limit else { throw flaw }
+    // A vault is upgraded by an owner's act, and never goes back.
+    guard new.constants.description == old.constants.description || new.format > old.format else { throw flaw }
     // A vault without an owner could never change again.
     guard new.members.values.contains(where: { $0.role == .owner }) else { throw flaw }
     guard old.keys.keys.allSatisfy({ new.keys[$0] != nil }) else { throw flaw }

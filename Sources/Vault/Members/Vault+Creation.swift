@@ -11,11 +11,11 @@ extension Vault {
     }
     let people = try KeyFiles.seal(RawSpan(), to: [founder], entitledTo: 1)
     let genesis = Genesis(nonce: nonce, owner: owner.node, recipient: owner.recipient)
-    func blob(_ text: String) -> NewObject { NewObject(kind: .blob, bytes: [UInt8](text.utf8)) }
-    let description = blob("polykey vault\nformat \(Membership.format)\nid \(genesis.vault.hex)\n")
+    let description = Membership.description(of: genesis.vault, format: Membership.newestFormat)
     let entry = NewObject(kind: .blob, bytes: genesis.encoded)
     let state = Membership(
-      vault: genesis.vault, commit: .zero, members: [owner.node: founder], removed: [:], keys: [1: keyFile.name],
+      vault: genesis.vault, format: Membership.newestFormat, commit: .zero, members: [owner.node: founder],
+      removed: [:], keys: [1: keyFile.name],
       people: people.name, constants: .init(description: description.name, genesis: entry.name), seniority: [:])
     let tree = state.encodeTree()
     guard let root = tree.last else { preconditionFailure("a tree has a root") }

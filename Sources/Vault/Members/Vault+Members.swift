@@ -32,6 +32,15 @@ extension Vault {
     try change { draft throws(VaultError) in try draft.beginEpoch() }
   }
 
+  /// Makes this a vault of the newest format; returns whether it was of an older one.
+  @discardableResult
+  package func upgrade() throws(VaultError) -> Bool {
+    try refreshMembers()
+    guard membership.format < Membership.newestFormat else { return false }
+    try change { draft throws(VaultError) in _ = draft.upgrade() }
+    return true
+  }
+
   /// Tells the members a node's label and addresses.
   package func describe(_ node: NodeID, as person: People.Person) throws(VaultError) {
     try change { draft throws(VaultError) in draft.describe(node, as: person) }

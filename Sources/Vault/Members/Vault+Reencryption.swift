@@ -24,9 +24,9 @@ extension Vault {
           guard error.isUnreadable else { throw error }
         }
       }
-      let (root, trees) = tree.encode(readme: Vault.readme.name)
+      let (root, trees) = tree.encode(readme: readme.name)
       let commit = try dataCommit(tree: root, after: head)
-      try repository.add(trees + [Vault.readme, commit.object], durable: false)
+      try repository.add(trees + [readme, commit.object], durable: false)
       if try advance(from: own, to: commit.object.name, on: head.commit) {
         noteOwnCommit(Head(commit: commit.object.name, tree: root, clock: commit.clock), on: head, after: own)
         return

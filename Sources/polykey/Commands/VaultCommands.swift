@@ -4,8 +4,8 @@ import Vault
 /// `polykey vault`.
 struct VaultCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
-    commandName: "vault", abstract: "Make, list, rename and remove vaults.",
-    subcommands: [Create.self, ListVaults.self, Rename.self, RemoveVault.self])
+    commandName: "vault", abstract: "Make, list, rename, upgrade and remove vaults.",
+    subcommands: [Create.self, ListVaults.self, Rename.self, Upgrade.self, RemoveVault.self])
 
   struct Create: ParsableCommand {
     static let configuration = CommandConfiguration(
@@ -50,6 +50,25 @@ struct VaultCommand: ParsableCommand {
 
     func run() throws {
       try explained { try identity.keynode().renameVault(try VaultName(name), to: try VaultName(newName)) }
+    }
+  }
+
+  struct Upgrade: ParsableCommand {
+    static let configuration = CommandConfiguration(
+      abstract: "Make a vault one of the newest format; older programs refuse it from then on.",
+      discussion: "An owner does it once for all members.\n\nExample: polykey vault upgrade prod")
+
+    @OptionGroup var chosen: VaultOptions
+
+    func run() throws {
+      try explained {
+        let vault = try chosen.open()
+        let format = Membership.newestFormat
+        Console.tell(
+          try vault.upgrade()
+            ? "\(vault.name.text) has format \(format) now." : "\(vault.name.text) has format \(format) already.")
+        try vault.finish()
+      }
     }
   }
 

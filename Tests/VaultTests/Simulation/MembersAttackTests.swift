@@ -137,19 +137,31 @@ import VirtualFS
     try now.expectSound()
   }
 
+  @Test func `a vault is upgraded by an owner, once and for all, and every member goes on in it`() throws {
+    let scene = try AttackScene([.owner, .writer])
+    let old = Membership.description(of: try scene.victim.id, format: 1)
+    // Back is refused.
+    let back = try scene.membersCommit(by: scene.identity(1)) {
+      ($0.constants.description, $0.format) = (old.name, 1)
+    }
+    try scene.expectRefused(MembersAttackTests.members, [old] + back, .members)
+    #expect(try !scene.victim.upgrade())
+    #expect(try scene.victim.membership.format == Membership.newestFormat)
+  }
+
   @Test func `the genesis and the description are for ever`() throws {
     let scene = try AttackScene([.owner])
     let other = Genesis(
       nonce: [UInt8](repeating: 1, count: 32), owner: scene.nodes[1].id, recipient: scene.identity(1).recipient)
     let genesis = NewObject(kind: .blob, bytes: other.encoded)
-    let text = "polykey vault\nformat 1\nid \(try scene.victim.id.hex)\nmore\n"
+    let text = "polykey vault\nformat 2\nid \(try scene.victim.id.hex)\nmore\n"
     let description = NewObject(kind: .blob, bytes: [UInt8](text.utf8))
     let first = try scene.membersCommit(by: scene.identity(1)) { $0.constants.genesis = genesis.name }
     try scene.expectRefused(MembersAttackTests.members, [genesis] + first, "it is no vault")
-    let later = NewObject(kind: .blob, bytes: [UInt8](text.replacing("format 1", with: "format 2").utf8))
+    let later = NewObject(kind: .blob, bytes: [UInt8](text.replacing("format 2", with: "format 3").utf8))
     let third = try scene.membersCommit(by: scene.identity(1)) { $0.constants.description = later.name }
     try AttackScene(now: scene.nodes).expectRefused(
-      MembersAttackTests.members, [later] + third, "it has format 2, which is newer than ours")
+      MembersAttackTests.members, [later] + third, "it has format 3, which is newer than ours")
     let second = try scene.membersCommit(by: scene.identity(1)) { $0.constants.description = description.name }
     try AttackScene(now: scene.nodes).expectRefused(MembersAttackTests.members, [description] + second, .members)
   }
