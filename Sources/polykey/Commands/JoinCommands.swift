@@ -36,10 +36,10 @@ struct Invite: ParsableCommand {
       let (keynode, vault) = try chosen.openWithKeynode()
       guard vault.role == .owner else { throw VaultError.roleForbids }
       try keynode.requireWritable()
-      Invitation.forgetExpired(at: keynode.paths)
+      Invitation.tidy(vault, at: keynode.paths)
       let invitation = Invitation(
         vault: vault.id, name: vault.name.text, role: role, history: !noHistory, label: label,
-        expires: Int64(time(nil)) + seconds)
+        expires: Int64(time(nil)) + seconds, members: vault.membership.commit)
       if wait { return try admitOne(invitation, vault, keynode) }
       let listening = PeerReport.all(of: keynode.paths).flatMap(\.listening)
       try printCode(invitation, try addresses(listening), keynode)

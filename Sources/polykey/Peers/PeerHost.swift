@@ -62,6 +62,7 @@ final class PeerHost: Sendable {
     let replicated = ReplicatedVault(VaultExchange(vault))
     vaults.withLock { $0[vault.id] = replicated }
     service.add(replicated)
+    Invitation.tidy(vault, at: keynode.paths)
     dial()
   }
 
@@ -73,7 +74,9 @@ final class PeerHost: Sendable {
     let members = vault.membership.commit
     let isNew = known.withLock { $0.updateValue(members, forKey: vault.id) != members }
     service.vaultChanged(vault.id, membersChanged: isNew)
-    if isNew { dial() }
+    guard isNew else { return }
+    Invitation.tidy(vault, at: keynode.paths)
+    dial()
   }
 
   /// Says once that this node was removed from a vault, and lets go of it and of the peers that no other vault has.
@@ -126,21 +129,49 @@ final class PeerHost: Sendable {
   }
 
   private func join(_ request: JoinRequest, by node: NodeID) -> JoinAnswer {
-    let invitation: Invitation
     do throws(Invitation.Refusal) {
-      invitation = try Invitation.take(request.token, by: node, at: keynode.paths)
+      let taken = try Invitation.find(request.token, by: node, at: keynode.paths)
+      guard let vault = vaults.withLock({ $0[taken.invitation.vault] })?.exchange?.vault else {
+        return .refused(.unavailable)
+      }
+      return try admit(taken, request, to: vault)
     } catch {
       return .refused(error.answer)
     }
-    guard let vault = vaults.withLock({ $0[invitation.vault] })?.exchange?.vault else { return .refused(.unavailable) }
-    do throws(VaultError) {
+  }
+
+  /// Admits who has an invitation, if the members are still such that it holds.
+  private func admit(
+    _ taken: Invitation.Taken, _ request: JoinRequest, to vault: Vault
+  ) throws(Invitation.Refusal) -> JoinAnswer {
+    let (node, invitation) = (taken.node, taken.invitation)
+    do {
+      switch try vault.outcome(for: node, under: taken.terms) {
+      case .admitted, .isMember: try taken.claim()
+      case .ended, .hasOtherRole: break
+      }
       let label = invitation.label ?? (request.label.isEmpty ? nil : request.label)
       let person = People.Person(label: label, addresses: request.addresses.map(\.description))
-      try vault.admit(
-        node, as: invitation.role, recipient: request.recipient, history: invitation.history, person: person)
-      if !invitation.history { try vault.reencryptAll() }
+      let outcome = try vault.admit(node, under: taken.terms, recipient: request.recipient, person: person)
+      switch outcome {
+      case .ended:
+        taken.end()
+        throw Invitation.Refusal.ended
+      case .hasOtherRole(let role):
+        throw Invitation.Refusal(
+          .unavailable, "this node is a member already, as \(role.rawValue): an owner changes that with `polykey role`")
+      case .admitted, .isMember: break
+      }
+      if !taken.isDone {
+        if !invitation.history { try vault.reencryptAll() }
+        taken.finish()
+      }
+      guard outcome == .admitted else { return .joined(vault.id, name: invitation.name) }
+    } catch let refusal as Invitation.Refusal {
+      throw refusal
     } catch {
-      Console.complain("\(node.short) could not join: \(Failure(error).sentence)")
+      let reason = (error as? VaultError).map { Failure($0).sentence } ?? "\(error)"
+      Console.complain("\(node.short) could not join: \(reason)")
       return .refused(.unavailable)
     }
     changed(vault)
