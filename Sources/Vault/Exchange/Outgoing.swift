@@ -150,6 +150,9 @@ package enum BranchName {
 
   static func of(_ node: NodeID) -> String { "\(nodes)\(node)" }
 
+  /// Whether it is the members' log, or a fork of it that lost.
+  static func isOfMembers(_ branch: String) -> Bool { branch == members || branch.hasPrefix(lost) }
+
   /// The node whose branch it is; nil of another branch.
   package static func node(_ branch: String) -> NodeID? {
     branch.hasPrefix(nodes) ? NodeID(branch.dropFirst(nodes.count)) : nil
