@@ -13,6 +13,9 @@ package protocol ExchangedVault: AnyObject, Sendable {
   /// to be fetched, say true for whom it is fetched from.
   func admits(_ node: NodeID) -> Bool
 
+  /// Whether `node` may write, and does not only pass on what others wrote; answered from memory, too.
+  func isWriter(_ node: NodeID) -> Bool
+
   /// Whether this node is itself a member; if it was removed, nothing is exchanged.
   var isMember: Bool { get }
 
@@ -40,6 +43,9 @@ package protocol ExchangedVault: AnyObject, Sendable {
   /// - Throws: What `sink` throws, and what reading does.
   func outgoing(to node: NodeID, have: [String: ObjectName], sink: any UpdateSink) throws
 
+  /// The same for the members' branches alone, "members" and "lost/COMMIT": one update, or none.
+  func outgoingMembers(to node: NodeID, have: [String: ObjectName], sink: any UpdateSink) throws
+
   /// Takes one update from a peer: bytes of one git pack, then the tips; verified before anything moves.
   ///
   /// - Throws: Why none can be taken now; the peer is told only that.
@@ -58,6 +64,8 @@ package protocol UpdateSink {
 
 /// Takes one update; dropped without ``finish(_:)`` if the connection breaks off, which must leave nothing behind.
 package protocol UpdateReceiver: AnyObject {
+  /// Bytes of objects that the pack has become so far.
+  var inflated: Int { get }
   /// Takes the next bytes of the pack, at most 256 KiB.
   func feed(_ bytes: [UInt8]) throws(VaultError)
   /// Verifies what was fed and moves branches as far as that allows.

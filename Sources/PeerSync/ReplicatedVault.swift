@@ -33,9 +33,16 @@ package final class ReplicatedVault: ExchangedVault {
 
   package func admits(_ node: NodeID) -> Bool {
     if exchange?.admits(node) == true { return true }
-    // Also if this node was removed once, and what it has says so still.
-    if case .clone(_, let inviter) = source { return inviter == node }
-    return false
+    guard case .clone(_, let inviter) = source, inviter == node else { return false }
+    // If this node was removed once, what it has says so still: then it takes from the inviter, and gives it nothing. As a member it believes
+    // its members' log: an inviter may name any vault that it knows of.
+    return exchange?.isMember != true
+  }
+
+  package func isWriter(_ node: NodeID) -> Bool {
+    // The vault that is to come has no members yet: the inviter is an owner.
+    guard let exchange else { return admits(node) }
+    return exchange.vault.membership.members[node]?.role.mayWrite ?? false
   }
 
   package var isMember: Bool {
@@ -52,7 +59,13 @@ package final class ReplicatedVault: ExchangedVault {
   package func tips() throws(VaultError) -> [String: ObjectName] { try exchange?.tips() ?? [:] }
 
   package func outgoing(to node: NodeID, have: [String: ObjectName], sink: any UpdateSink) throws {
-    try exchange?.outgoing(to: have) { tips, pack in try Self.pass(tips, pack, to: sink) }
+    guard let exchange, exchange.admits(node) else { return }
+    try exchange.outgoing(to: have) { tips, pack in try Self.pass(tips, pack, to: sink) }
+  }
+
+  package func outgoingMembers(to node: NodeID, have: [String: ObjectName], sink: any UpdateSink) throws {
+    guard let exchange, exchange.admits(node) else { return }
+    try exchange.outgoingMembers(to: have) { tips, pack in try Self.pass(tips, pack, to: sink) }
   }
 
   private static func pass(
@@ -85,6 +98,7 @@ package final class ReplicatedVault: ExchangedVault {
   private final class Receiver: UpdateReceiver {
     private let update: IncomingUpdate
     init(_ update: IncomingUpdate) { self.update = update }
+    var inflated: Int { update.inflated }
     func feed(_ bytes: [UInt8]) throws(VaultError) { try update.feed(bytes) }
     func finish(_ tips: [String: ObjectName]) throws(VaultError) -> Admission { Admission(try update.finish(tips)) }
   }
@@ -92,6 +106,7 @@ package final class ReplicatedVault: ExchangedVault {
   private final class FirstReceiver: UpdateReceiver {
     private let update: FirstUpdate
     init(_ update: FirstUpdate) { self.update = update }
+    var inflated: Int { update.inflated }
     func feed(_ bytes: [UInt8]) throws(VaultError) { try update.feed(bytes) }
     func finish(_ tips: [String: ObjectName]) throws(VaultError) -> Admission { Admission(try update.finish(tips)) }
   }

@@ -24,6 +24,10 @@ final class FakeVault: ExchangedVault {
     var isStuck = false
     /// Sees every question of who is a member.
     var questions = 0
+    /// Members that may not write.
+    var replicas: Set<NodeID> = []
+    /// What a byte of a pack becomes.
+    var expansion = 1
     /// Payload bytes in an update that is being fed, at most.
     var pieceSize = 1 << 20
   }
@@ -38,9 +42,11 @@ final class FakeVault: ExchangedVault {
 
   /// Appends a commit to the branch of `node` and returns its name.
   @discardableResult
-  func commit(_ payload: [UInt8], by node: NodeID) -> ObjectName {
+  func commit(_ payload: [UInt8], by node: NodeID) -> ObjectName { commit(payload, to: "nodes/\(node.text)") }
+
+  @discardableResult
+  func commit(_ payload: [UInt8], to branch: String) -> ObjectName {
     state.update { state in
-      let branch = "nodes/\(node.text)"
       let commit = FakeVault.commit(payload, after: state.branches[branch]?.last?.name)
       state.branches[branch, default: []].append(commit)
       return commit.name
@@ -72,6 +78,7 @@ final class FakeVault: ExchangedVault {
   }
 
   var isMember: Bool { true }
+  func isWriter(_ node: NodeID) -> Bool { state.read { !$0.replicas.contains(node) } }
 
   // Removal is tested with real vaults.
   func hasRemoved(_ node: NodeID) -> Bool { false }
@@ -80,7 +87,16 @@ final class FakeVault: ExchangedVault {
   func tips() throws(VaultError) -> [String: ObjectName] { state.read { $0.branches.compactMapValues(\.last?.name) } }
 
   func outgoing(to node: NodeID, have: [String: ObjectName], sink: any UpdateSink) throws {
-    let (branches, size) = state.read { ($0.branches, $0.pieceSize) }
+    try send(to: have, sink) { _ in true }
+  }
+
+  func outgoingMembers(to node: NodeID, have: [String: ObjectName], sink: any UpdateSink) throws {
+    try send(to: have, sink) { $0 == "members" }
+  }
+
+  private func send(to have: [String: ObjectName], _ sink: any UpdateSink, _ isWanted: (String) -> Bool) throws {
+    let (all, size) = state.read { ($0.branches, $0.pieceSize) }
+    let branches = all.filter { isWanted($0.key) }
     var pack: [UInt8] = []
     var tips: [String: ObjectName] = [:]
     for (branch, commits) in branches.sorted(by: { $0.key < $1.key }) {
@@ -112,6 +128,8 @@ final class FakeVault: ExchangedVault {
     private var pack: [UInt8] = []
 
     init(_ vault: FakeVault) { self.vault = vault }
+
+    var inflated: Int { vault.state.read { $0.expansion } * pack.count }
 
     func feed(_ bytes: [UInt8]) throws(VaultError) {
       _ = vault.state.wait { $0.isStuck ? nil : true }

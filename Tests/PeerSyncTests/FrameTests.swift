@@ -63,6 +63,10 @@ import Vault
     (.announce, [0, 1, 4] + [UInt8]("main".utf8) + [UInt8](repeating: 1, count: 20), .value),
     (.announce, [0, 1, 9] + [UInt8]("../../etc".utf8) + [UInt8](repeating: 1, count: 20), .value),
     (.announce, [0, 1, 2, 0xC3, 0x28] + [UInt8](repeating: 1, count: 20), .text),
+    (
+      .wantMembers,
+      [0, 1, 58] + [UInt8]("nodes/\(String(repeating: "a", count: 52))".utf8) + [UInt8](repeating: 1, count: 20), .value
+    ),
     (.announce, [0xFF, 0xFF], .tooMany), (.announce, [0, 1], .length), (.updateBegin, [0, 0], .value),
   ])
   func `tips out of the rules are refused`(kind: Frame.Kind, tips: [UInt8], flaw: FrameFlaw) {
@@ -109,7 +113,8 @@ enum Corpus {
     ]
     return [
       .hello(try hello()), .ping(7), .pong(.max), .ready, .announce(vault, tips), .announce(vault, [:]),
-      .want(vault, tips), .current(vault, tips), .updateBegin(vault, tips), .updateData([0, 1, 2]),
+      .want(vault, tips), .wantMembers(vault, tips.filter { $0.key == "members" }), .current(vault, tips),
+      .updateBegin(vault, tips), .updateData([0, 1, 2]),
       .updateData(blob(Frame.dataLimit)), .updateEnd, .updateAbort,
       .updateResult(Admission(moved: tips, refused: ["members": "not by an owner"])), .updateResult(Admission()),
       .join(

@@ -6,14 +6,9 @@ import Testing
 
 /// How fast connections are accepted, by a clock that the test moves.
 @Suite("Rate of connections") struct RateTests {
-  /// A clock that stands still until it is moved.
-  private final class Clock: Sendable {
-    private let nanoseconds = Atomic<UInt64>(1_000_000_000)
-    var now: NIODeadline { .uptimeNanoseconds(nanoseconds.load(ordering: .relaxed)) }
-    func advance(milliseconds: UInt64) { nanoseconds.add(milliseconds * 1_000_000, ordering: .relaxed) }
-  }
-
-  private func limits(_ clock: Clock, _ configure: (inout PeerConfiguration) -> Void = { _ in }) -> ConnectionLimits {
+  private func limits(_ clock: StandingClock, _ configure: (inout PeerConfiguration) -> Void = { _ in })
+    -> ConnectionLimits
+  {
     var configuration = PeerConfiguration()
     configure(&configuration)
     return ConnectionLimits(configuration) { clock.now }
@@ -31,7 +26,7 @@ import Testing
   }
 
   @Test func `a stranger gets its burst, then its rate, and others are not kept away`() throws {
-    let clock = Clock()
+    let clock = StandingClock()
     let limits = limits(clock)
     let stranger = try address("192.0.2.1")
     #expect(knocks(1000, limits, stranger) == 100)
@@ -48,7 +43,7 @@ import Testing
   }
 
   @Test func `a whole IPv6 /64 is one, and an IPv4 address the same as mapped into IPv6`() throws {
-    let limits = limits(Clock())
+    let limits = limits(StandingClock())
     #expect(knocks(60, limits, try address("2001:db8::1")) == 60)
     #expect(knocks(60, limits, try address("2001:db8::2:1")) == 40)
     #expect(knocks(60, limits, try address("2001:db8:0:1::1")) == 60)
@@ -57,7 +52,7 @@ import Testing
   }
 
   @Test func `from very many addresses the rate in all holds`() throws {
-    let clock = Clock()
+    let clock = StandingClock()
     let limits = limits(clock)
     var count = 0
     for host in 0..<5000 { count += knocks(1, limits, try address("10.0.\(host / 250).\(host % 250)")) }
@@ -67,7 +62,7 @@ import Testing
   }
 
   @Test func `fifty members behind one address come back at once, again and again`() throws {
-    let clock = Clock()
+    let clock = StandingClock()
     let limits = limits(clock)
     let home = try address("192.0.2.9")
     for _ in 0..<100 {
@@ -76,7 +71,9 @@ import Testing
         // No more at a time than may be unknown at a time; the others try again when these are known.
         let new = (places.count..<50).compactMap { _ in limits.admit(home) }
         #expect(new.count == min(16, 50 - places.count))
-        for place in new { place.introduced() }
+        for (number, place) in new.enumerated() {
+          #expect(place.introduced(as: try Corpus.node(UInt8(places.count + number))))
+        }
         places += new
         if new.isEmpty { break }
       }
@@ -88,7 +85,7 @@ import Testing
   }
 
   @Test func `a member is let in soon after strangers behind its address stop`() throws {
-    let clock = Clock()
+    let clock = StandingClock()
     let limits = limits(clock)
     let home = try address("192.0.2.9")
     _ = knocks(1000, limits, home)
@@ -96,4 +93,11 @@ import Testing
     clock.advance(milliseconds: 200)
     #expect(limits.admit(home) != nil)
   }
+}
+
+/// A clock that stands still until it is moved.
+final class StandingClock: Sendable {
+  private let nanoseconds = Atomic<UInt64>(1_000_000_000)
+  var now: NIODeadline { .uptimeNanoseconds(nanoseconds.load(ordering: .relaxed)) }
+  func advance(milliseconds: UInt64) { nanoseconds.add(milliseconds * 1_000_000, ordering: .relaxed) }
 }

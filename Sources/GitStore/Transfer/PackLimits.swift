@@ -10,6 +10,9 @@ package struct PackLimits: Hashable, Sendable {
   package var commitSize = 1 << 20
   /// Bytes of all objects together; for a delta its own and the larger of the object and its base.
   package var inflatedSize = 16 << 30
+  /// The same for a pack of no bytes, and how many more for each byte of the pack: what few bytes make of much, by deltas or compression, ends there.
+  package var inflatedLeast = 1 << 60
+  package var inflatedPerByte = 0
   /// Bytes of the pack itself.
   package var packSize = 8 << 30
   /// Deltas between an object and one that is whole or not in the pack.

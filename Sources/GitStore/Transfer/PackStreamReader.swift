@@ -29,8 +29,8 @@ package final class PackStreamReader {
   private let checksum = PlainSHA1()
   /// Bytes of the pack that were taken.
   private var offset = 0
-  /// Bytes of objects, as ``PackLimits/inflatedSize`` counts them.
-  private var inflated = 0
+  /// Bytes of objects so far, as ``PackLimits/inflatedSize`` counts them.
+  package private(set) var inflated = 0
   /// Objects still to come.
   private var missing = 0
   /// The bytes so far of what `state` says.
@@ -191,7 +191,8 @@ package final class PackStreamReader {
   }
 
   private func count(_ bytes: Int) throws(GitError) {
-    guard bytes <= limits.inflatedSize - inflated else { throw .packTooLarge }
+    let allowed = min(limits.inflatedSize, limits.inflatedLeast + limits.inflatedPerByte * offset)
+    guard bytes <= allowed - inflated else { throw .packTooLarge }
     inflated += bytes
   }
 

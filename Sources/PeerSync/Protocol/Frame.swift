@@ -18,7 +18,9 @@ enum Frame: Hashable, Sendable {
   case announce(VaultID, Tips)
   /// The sender has these tips, and asks for what it lacks.
   case want(VaultID, Tips)
-  /// The answer to a ``want(_:_:)`` is complete: the sender has no more than these tips.
+  /// The sender has these tips of the members' branches, and asks for what it lacks of those alone.
+  case wantMembers(VaultID, Tips)
+  /// The answer to a ``want(_:_:)`` or ``wantMembers(_:_:)`` is complete: the sender has no more than these tips.
   case current(VaultID, Tips)
   /// An update of a vault starts, which leads to these tips.
   case updateBegin(VaultID, Tips)
@@ -58,6 +60,7 @@ enum Frame: Hashable, Sendable {
     case announce = 0x10
     case want = 0x11
     case current = 0x12
+    case wantMembers = 0x13
     case updateBegin = 0x20
     case updateData = 0x21
     case updateEnd = 0x22
@@ -73,7 +76,7 @@ enum Frame: Hashable, Sendable {
       case .hello: 8 << 10
       case .ping, .pong: 8
       case .ready, .updateEnd, .updateAbort: 0
-      case .announce, .want, .current, .updateBegin, .updateResult: 1 << 20
+      case .announce, .want, .wantMembers, .current, .updateBegin, .updateResult: 1 << 20
       case .updateData: Frame.dataLimit
       case .join: 8 << 10
       case .joined, .refused: 1 << 10
@@ -104,6 +107,7 @@ enum Frame: Hashable, Sendable {
     case .ready: .ready
     case .announce: .announce
     case .want: .want
+    case .wantMembers: .wantMembers
     case .current: .current
     case .updateBegin: .updateBegin
     case .updateData: .updateData

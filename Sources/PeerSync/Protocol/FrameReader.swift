@@ -14,6 +14,10 @@ extension Frame {
     case .ready: self = .ready
     case .announce: self = .announce(try reader.vault(), try reader.tips())
     case .want: self = .want(try reader.vault(), try reader.tips())
+    case .wantMembers:
+      let (vault, tips) = (try reader.vault(), try reader.tips())
+      guard tips.keys.allSatisfy(Frame.isOfMembers) else { throw .value }
+      self = .wantMembers(vault, tips)
     case .current: self = .current(try reader.vault(), try reader.tips())
     case .updateBegin:
       let (vault, tips) = (try reader.vault(), try reader.tips())
@@ -151,6 +155,9 @@ extension Frame {
   static func isFork(_ name: String) -> Bool {
     name.hasPrefix("lost/") && ObjectName(hex: name.dropFirst("lost/".count).utf8) != nil
   }
+
+  /// Whether it is the name of the members' log, or of a fork of it.
+  static func isOfMembers(_ name: String) -> Bool { BranchName.isOfMembers(name) }
 
   /// The node whose branch has this short name; nil for "members" and for anything else.
   static func author(of name: String) -> NodeID? {

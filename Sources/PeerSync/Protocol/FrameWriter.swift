@@ -27,8 +27,8 @@ extension Frame {
       body.write(addresses: hello.addresses)
     case .ping(let number), .pong(let number): body.writeInteger(number)
     case .ready, .updateEnd, .updateAbort: break
-    case .announce(let vault, let tips), .want(let vault, let tips), .current(let vault, let tips),
-      .updateBegin(let vault, let tips):
+    case .announce(let vault, let tips), .want(let vault, let tips), .wantMembers(let vault, let tips),
+      .current(let vault, let tips), .updateBegin(let vault, let tips):
       body.writeBytes(vault.bytes)
       body.write(tips: tips)
     case .updateData(let bytes): body.writeBytes(bytes)

@@ -15,11 +15,13 @@ final class JoinLimiter: Sendable {
   init(_ configuration: PeerConfiguration) { self.configuration = configuration }
 
   /// Whether a token from `network` is looked at.
+  ///
+  /// From one from which no wrong one has come always: else those who send wrong ones could keep others from joining.
   func allows(_ network: [UInt8]) -> Bool {
     state.withLock { state in
       if NIODeadline.now() - state.start >= TimeAmount(configuration.timing.joinWindow) { state = State() }
-      return state.total < configuration.wrongTokens
-        && (state.networks[network] ?? 0) < configuration.wrongTokensPerAddress
+      guard let wrong = state.networks[network] else { return true }
+      return state.total < configuration.wrongTokens && wrong < configuration.wrongTokensPerAddress
     }
   }
 

@@ -78,6 +78,7 @@ extension PeerService {
     let remote = channel.remoteAddress.flatMap { PeerService.address(of: $0) } ?? dial?.address
     let connection = Connection(channel: channel, peer: peer, remote: remote, place: place)
     let hasSession = Mutex(false)
+    place?.onEviction { [weak connection] in connection?.close(.resources) }
     let handler = FrameHandler(
       connection, timing: configuration.timing,
       onHandshake: { [self] node in

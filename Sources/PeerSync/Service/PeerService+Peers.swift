@@ -38,8 +38,10 @@ extension PeerService {
 
   /// Makes `session` the one connection to its peer.
   ///
-  /// - Throws: ``PeerSyncError/duplicate`` if another one goes on instead, ``PeerSyncError/stopped``.
+  /// - Throws: ``PeerSyncError/duplicate`` if another one goes on instead, ``PeerSyncError/resources`` if there is no room for one more,
+  ///   ``PeerSyncError/stopped``.
   func register(_ session: Session, _ hello: Frame.Hello) throws(PeerSyncError) {
+    guard session.connection.introduced(as: session.node) else { throw .resources }
     let key = PeerKey(node: session.node, instance: hello.instance)
     let (isRegistered, replaced) = state.update { state -> (Bool, Session?) in
       if state.isStopping { return (false, nil) }
@@ -53,7 +55,6 @@ extension PeerService {
     }
     guard isRegistered else { throw state.read(\.isStopping) ? .stopped : .duplicate }
     replaced?.connection.close(.duplicate)
-    session.connection.introduced()
     session.dial?.established(session)
     events.changed()
   }
@@ -61,6 +62,7 @@ extension PeerService {
   /// A session's receiver has ended.
   func ended(_ session: Session, _ error: PeerSyncError) {
     fetches.releaseAll(session)
+    budget.release(session)
     arrived(Admission(), from: session)
     let key = session.state.read(\.hello).map { PeerKey(node: session.node, instance: $0.instance) }
     let (successor, dialers) = state.update { state -> (Session?, [Dialer]) in
@@ -143,7 +145,7 @@ extension PeerService {
     let report = session.state.wait(until: deadline) { state -> Result<SyncReport, PeerSyncError>? in
       guard let known = state.vaults[id] else { return .failure(.vaultNotShared) }
       let hasPushed = known.pushes > before.pushes
-      let hasFetched = known.fetches > before.fetches && !known.isFetching
+      let hasFetched = known.fetches > before.fetches && known.asked == nil
       if hasPushed, hasFetched || self.configuration.direction == .push { return .success(known.report) }
       return session.connection.error.map { .failure($0) }
     }

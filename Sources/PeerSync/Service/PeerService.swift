@@ -45,6 +45,7 @@ package final class PeerService: Sendable {
   let limits: ConnectionLimits
   let joinLimiter: JoinLimiter
   let fetches: FetchLedger
+  let budget = UpdateBudget()
   let threads = ThreadPark()
 
   /// A service of this identity, which does nothing yet.
@@ -59,7 +60,7 @@ package final class PeerService: Sendable {
     self.events = events
     limits = ConnectionLimits(configuration)
     joinLimiter = JoinLimiter(configuration)
-    fetches = FetchLedger(stall: configuration.timing.stall)
+    fetches = FetchLedger(configuration)
     group = MultiThreadedEventLoopGroup(numberOfThreads: 1)
   }
 
@@ -175,7 +176,7 @@ package final class PeerService: Sendable {
 
   /// What to answer a node that wants to join, on its session's thread.
   func join(_ request: JoinRequest, by session: Session) -> JoinAnswer {
-    let network = ConnectionLimits.network(of: session.connection.channel.remoteAddress)
+    let network = ConnectionLimits.Origin(session.connection.channel.remoteAddress).widest
     guard joinLimiter.allows(network) else {
       return .refused(JoinRefusal(.tooManyAttempts, "Too many wrong codes were tried; try again in a minute."))
     }

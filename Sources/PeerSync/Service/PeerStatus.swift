@@ -10,13 +10,21 @@ package struct PeerStatus: Hashable, Sendable {
     case waiting
   }
 
+  /// What is being waited for.
+  package enum Wait: Hashable, Sendable {
+    /// The peer's answer: it was asked at this time (seconds since 1970), and so many bytes of an update have come.
+    case answer(since: Int64, byteCount: UInt64)
+    /// This other peer's, which is being asked for the vault; it is this one's turn next.
+    case turn(after: NodeID)
+  }
+
   /// How far the exchange of one vault is.
   package struct Vault: Hashable, Sendable {
     package let vault: VaultID
     /// Branches of ours that the peer is not known to have at their tips; 0: nothing waits to be sent.
     package let branchesWaiting: Int
-    /// Whether we wait for what the peer has and we lack.
-    package let isFetching: Bool
+    /// What we wait for, of what the peer has and we lack; nil if for nothing.
+    package let wait: Wait?
     package let report: SyncReport
   }
 
@@ -59,13 +67,18 @@ extension PeerService {
       guard known.announced != nil, let ours = session.shared(id).flatMap({ try? $0.tips() }) else { return nil }
       let waiting = ours.count { known.theirs?[$0.key] != $0.value }
       return PeerStatus.Vault(
-        vault: id, branchesWaiting: waiting, isFetching: known.isFetching, report: known.report)
+        vault: id, branchesWaiting: waiting, wait: wait(id, known), report: known.report)
     }
     return PeerStatus(
       node: session.node, address: session.connection.remote, isDialled: session.dial != nil, state: .connected,
       since: session.started, program: state.hello?.program ?? "", roundTrip: session.connection.roundTrip,
       lastExchange: state.lastExchange, bytesWaiting: session.connection.backlog,
       vaults: vaults.sorted { $0.vault.hex < $1.vault.hex }, error: nil, refusal: state.lastError)
+  }
+
+  private func wait(_ id: VaultID, _ known: SharedVault) -> PeerStatus.Wait? {
+    if known.asked != nil { return .answer(since: known.askedSince, byteCount: known.incoming) }
+    return known.awaitsTurn ? fetches.asked(for: id).map { .turn(after: $0) } : nil
   }
 
   private func status(_ dialer: Dialer) -> PeerStatus? {

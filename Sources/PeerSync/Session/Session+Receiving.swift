@@ -11,17 +11,23 @@ extension Session {
     var receiver: (any UpdateReceiver)?
     var refusal = "not exchanged with you"
     var byteCount: UInt64 = 0
+    /// Counts the updates of the connection.
+    let number: UInt64
+    /// Bytes since it was last looked at how fast they come.
+    var recentCount = 0
   }
 
   /// Works on frames until the connection ends, first on those that came `early`.
   func receive(_ early: [Connection.Item]) throws(PeerSyncError) {
     var update: Update?
+    var updateCount: UInt64 = 0
     var early = early[...]
     while true {
       let event: Connection.Item
       if let first = early.popFirst() { event = first } else { event = try connection.next() }
       switch event {
       case .check(let id): consider(id)
+      case .pace(let number): if update?.number == number { judgePace(&update) }
       case .frame(let frame):
         switch frame {
         case .ready: state.update { $0.isPeerReady = true }
@@ -32,10 +38,16 @@ extension Session {
         case .want(let id, let tips):
           try learn(id, tips)
           state.update { $0.jobs.wanted.include(id) }
+        case .wantMembers(let id, let tips):
+          guard state.update({ $0.vaults[id]?.theirs == nil ? $0.learn(id, tips) : $0.learnMore(id, tips) }) else {
+            throw .violation(.tooMany)
+          }
+          state.update { $0.jobs.wantedMembers.include(id) }
         case .current(let id, let tips): try fetched(id, tips)
         case .updateBegin(let id, let tips):
           guard update == nil else { throw .violation(.unexpected) }
-          update = try begin(id, tips)
+          updateCount += 1
+          update = try begin(id, tips, number: updateCount)
         case .updateData(let bytes):
           guard update != nil else { throw .violation(.unexpected) }
           feed(bytes, &update)
@@ -45,6 +57,7 @@ extension Session {
         case .updateAbort:
           guard update.take() != nil else { throw .violation(.unexpected) }
           service.arrived(Admission(), from: self)
+          service.budget.release(self)
         case .updateResult(let admission): try note(admission)
         case .join(let request): _ = answer(request)
         // The answers to a JOIN come before anything else, and PING, PONG and HELLO never get here.
@@ -64,10 +77,10 @@ extension Session {
   /// Asks for what the peer has and we lack, unless it comes from elsewhere.
   ///
   /// One peer at a time is asked for a vault, so that an update that all of them have travels once. Commits whose author
-  /// is connected are awaited from there for a moment: it sends them unasked.
+  /// is connected are awaited from there for a moment: it sends them unasked. News of the members waits for no fetch, and for no author.
   func consider(_ id: VaultID) {
     let known = state.read { $0.vaults[id] }
-    if known?.isFetching == true { return }
+    if known?.asked != nil { return }
     guard service.configuration.direction != .push, let vault = shared(id), let known, let theirs = known.theirs else {
       return service.fetches.release(id, self)
     }
@@ -81,11 +94,13 @@ extension Session {
       state.update { state in
         if ours == theirs { state.vaults[id]?.isCaughtUp = true }
         state.vaults[id]?.patience = nil
+        state.vaults[id]?.awaitsTurn = false
         state.vaults[id]?.fetches += 1
       }
       return service.fetches.release(id, self)
     }
-    if lacking.keys.contains(where: { comesFromItsAuthor($0) }) {
+    let isOfMembers = lacking.keys.contains(where: Frame.isOfMembers)
+    if !isOfMembers, lacking.keys.contains(where: { comesFromItsAuthor($0) }) {
       let patience = service.configuration.timing.patience
       let deadline = known.patience ?? .after(patience)
       if .now() < deadline {
@@ -96,25 +111,38 @@ extension Session {
         return
       }
     }
-    guard service.fetches.claim(id, self) else {
-      return awaitTurn(id)
+    switch service.fetches.claim(id, self, ofMembers: isOfMembers) {
+    case .all: ask(for: .all, of: id, ours)
+    case .members: ask(for: .members, of: id, ours.filter { Frame.isOfMembers($0.key) })
+    case .later(let delay): lookAgain(id, after: delay)
     }
-    state.update { state in
-      state.vaults[id]?.isFetching = true
-      state.vaults[id]?.patience = nil
-    }
-    connection.send(.want(id, ours))
   }
 
-  /// Looks again when another session, which is asking for the vault, may have stalled; when it is done, the ledger says so.
-  private func awaitTurn(_ id: VaultID) {
-    let stall = service.configuration.timing.stall
-    let isDue = state.update { state in
-      if let next = state.vaults[id]?.turn, .now() < next { return false }
-      state.vaults[id]?.turn = .after(stall)
+  private func ask(for question: SharedVault.Question, of id: VaultID, _ ours: Tips) {
+    let now = wallClock()
+    state.update { state in
+      state.vaults[id]?.asked = question
+      state.vaults[id]?.askedSince = now
+      state.vaults[id]?.incoming = 0
+      state.vaults[id]?.patience = nil
+      state.vaults[id]?.awaitsTurn = false
+    }
+    switch question {
+    case .all: connection.send(.want(id, ours))
+    case .members: connection.send(.wantMembers(id, ours))
+    }
+  }
+
+  /// Looks again when whoever is asked in our place may have lost the right to be the only one; when it is done, the ledger says so.
+  private func lookAgain(_ id: VaultID, after delay: Duration) {
+    let due = DispatchTime.after(delay)
+    let isNew = state.update { state in
+      state.vaults[id]?.awaitsTurn = true
+      if let next = state.vaults[id]?.turn, .now() < next, next <= due { return false }
+      state.vaults[id]?.turn = due
       return true
     }
-    if isDue { check(id, after: stall) }
+    if isNew { check(id, after: delay) }
   }
 
   private func check(_ id: VaultID, after delay: Duration) {
@@ -126,31 +154,41 @@ extension Session {
     return service.isConnected(author)
   }
 
-  /// The peer has answered our WANT.
+  /// The peer has answered our WANT, or WANT-MEMBERS.
   private func fetched(_ id: VaultID, _ tips: Tips) throws(PeerSyncError) {
-    guard state.read({ $0.vaults[id]?.isFetching }) == true else { throw .violation(.unexpected) }
+    guard let question = state.read({ $0.vaults[id]?.asked }) else { throw .violation(.unexpected) }
     let ours = shared(id).flatMap { try? $0.tips() } ?? [:]
     state.update { state in
       guard var known = state.vaults[id] else { return }
-      known.fruitless = (known.theirs ?? [:]).merging(tips) { $1 }.filter { ours[$0.key] != $0.value }
+      let missing = (known.theirs ?? [:]).merging(tips) { $1 }.filter { ours[$0.key] != $0.value }
+      switch question {
+      case .all: known.fruitless = missing
+      case .members:
+        known.fruitless = known.fruitless.filter { !Frame.isOfMembers($0.key) }
+        known.fruitless.merge(missing.filter { Frame.isOfMembers($0.key) }) { $1 }
+      }
       known.fruitlessMembers = ours["members"]
-      known.isFetching = false
-      known.fetches += 1
+      known.asked = nil
+      if question == .all { known.fetches += 1 }
       if ours == tips { known.isCaughtUp = true }
       state.vaults[id] = known
     }
     if !tips.isEmpty { try learn(id, tips) }
     service.fetches.release(id, self)
+    // What else there is has its turn.
+    if question == .members { consider(id) }
   }
 
   // MARK: Updates
 
-  private func begin(_ id: VaultID, _ tips: Tips) throws(PeerSyncError) -> Update {
-    service.fetches.touch(id, self)
+  private func begin(_ id: VaultID, _ tips: Tips, number: UInt64) throws(PeerSyncError) -> Update {
+    service.fetches.touch(id, self, byteCount: 0)
+    state.update { $0.vaults[id]?.incoming = 0 }
     // Before our branches move: else our sender could take these commits for news to the peer, or for ours.
     guard state.update({ $0.learnMore(id, tips) }) else { throw .violation(.tooMany) }
     service.arriving(id, tips, from: self)
-    var update = Update(vault: id, tips: tips)
+    var update = Update(vault: id, tips: tips, number: number)
+    lookAtPace(of: number)
     guard service.configuration.direction != .push, let vault = shared(id) else { return update }
     do throws(VaultError) { update.receiver = try vault.receive(from: node) } catch {
       update.refusal = "cannot be taken now"
@@ -161,17 +199,55 @@ extension Session {
 
   private func feed(_ bytes: [UInt8], _ update: inout Update?) {
     guard let current = update, let receiver = current.receiver else { return }
-    service.fetches.touch(current.vault, self)
+    service.fetches.touch(current.vault, self, byteCount: bytes.count)
+    state.update { $0.vaults[current.vault]?.incoming += UInt64(bytes.count) }
     update?.byteCount += UInt64(bytes.count)
+    update?.recentCount += bytes.count
     do throws(VaultError) { try receiver.feed(bytes) } catch {
-      update?.receiver = nil
-      update?.refusal = error == .repository(.outOfSpace) ? Verdict.noRoom : "not a sound pack"
-      return
+      let why: String =
+        switch error {
+        case .repository(.outOfSpace): Verdict.noRoom
+        case .repository(.packTooLarge): Session.tooLarge
+        default: "not a sound pack"
+        }
+      return giveUp(&update, why)
     }
+    guard service.budget.allows(self, received: current.byteCount + UInt64(bytes.count), inflated: receiver.inflated)
+    else { return giveUp(&update, Session.tooLarge) }
     progress(current.vault, isOutgoing: false, current.byteCount + UInt64(bytes.count), isComplete: false)
   }
 
+  /// Passes over the rest of an update, and keeps nothing of it.
+  private func giveUp(_ update: inout Update?, _ why: String) {
+    update?.receiver = nil
+    update?.refusal = why
+    service.budget.release(self)
+  }
+
+  private static let tooLarge = "it becomes more than so few bytes may become"
+
+  private func lookAtPace(of number: UInt64) {
+    service.schedule(after: service.configuration.timing.updateWindow) { [weak self] in
+      self?.connection.enqueue(.pace(number))
+    }
+  }
+
+  /// Gives an update up that does not come, so that what came of it need not be kept; who has to write gets more time than who passes on.
+  private func judgePace(_ update: inout Update?) {
+    guard let current = update, current.receiver != nil else { return }
+    let rates = service.configuration.leastUpdateRate
+    let rate = service.vault(current.vault)?.isWriter(node) == true ? rates.writers : rates.others
+    let window = service.configuration.timing.updateWindow
+    let needed = Double(rate) * (window / Duration.seconds(1))
+    guard Double(current.recentCount) >= needed else {
+      return giveUp(&update, "it comes too slowly")
+    }
+    update?.recentCount = 0
+    lookAtPace(of: current.number)
+  }
+
   private func finish(_ update: Update) {
+    defer { service.budget.release(self) }
     var admission = Admission(refused: update.tips.mapValues { _ in update.refusal })
     if let receiver = update.receiver {
       do throws(VaultError) { admission = try receiver.finish(update.tips) } catch {
@@ -189,6 +265,7 @@ extension Session {
       if admission.callsForAnswer { state.jobs.pushed.include(update.vault) }
       if let (name, why) = admission.refused.first { state.lastError = "refused \(name): \(why)" }
     }
+    if !admission.moved.isEmpty { service.fetches.progressed(update.vault, self) }
     if admission.refused.values.contains(Verdict.noRoom) { awaitRoom(for: update.vault) }
     // First the news to others, then the answer: who waits for it may look here at once.
     service.admitted(update.vault, admission, from: self)

@@ -1,3 +1,4 @@
+internal import Dispatch
 internal import GitStore
 internal import Vault
 
@@ -6,6 +7,7 @@ extension Session {
 
   /// Does what there is to send until the connection ends.
   func send() {
+    defer { state.update { $0.isSending = false } }
     var isReady = false
     while let job = nextJob() {
       do throws(PeerSyncError) {
@@ -21,6 +23,10 @@ extension Session {
           if service.configuration.direction != .pull { try pass(id) }
           if let tips { state.update { $0.vaults[id]?.announced = tips } }
           // Of a vault that is not the peer's it learns nothing, not even that it exists here.
+          connection.send(.current(id, tips ?? [:]))
+        case .answerMembers(let id):
+          let tips = shared(id).flatMap { try? $0.tips() }
+          if service.configuration.direction != .pull { try passMembers(id) }
           connection.send(.current(id, tips ?? [:]))
         case .dismiss(let id): try dismiss(id, state.read { $0.vaults[id]?.theirs } ?? [:])
         case .push(let id):
@@ -112,22 +118,48 @@ extension Session {
     sink.abort()
   }
 
-  /// Sends what the peer lacks of a vault.
+  /// Sends what the peer lacks of a vault; news of the members that comes meanwhile goes first.
   private func pass(_ id: VaultID) throws(PeerSyncError) {
-    guard let vault = shared(id), let theirs = state.read({ $0.vaults[id]?.theirs }) else { return }
+    while try passOnce(id) == .overtaken {}
+  }
+
+  private enum Passage { case done, overtaken }
+
+  private func passOnce(_ id: VaultID) throws(PeerSyncError) -> Passage {
+    guard let vault = shared(id), let theirs = state.read({ $0.vaults[id]?.theirs }) else { return .done }
     let sink = SessionSink(self, id)
+    defer { sink.abort() }
     do {
       let ours = try vault.tips()
+      sink.yields(to: vault, from: ours["members"])
       if ours != theirs { try vault.outgoing(to: node, have: theirs, sink: sink) }
       if !sink.wasRefused { state.update { $0.vaults[id]?.isCaughtUp = true } }
     } catch let error as PeerSyncError {
       throw error
     } catch is SessionSink.Refused {
       // The peer took nothing of an update, so what builds on it would be for nothing.
+    } catch is SessionSink.Overtaken {
+      return .overtaken
     } catch {
       note("an update could not be read here")
     }
-    sink.abort()
+    return .done
+  }
+
+  /// Sends what the peer lacks of the members' branches.
+  private func passMembers(_ id: VaultID) throws(PeerSyncError) {
+    guard let vault = shared(id) else { return }
+    let sink = SessionSink(self, id)
+    defer { sink.abort() }
+    do {
+      try vault.outgoingMembers(to: node, have: state.read { $0.vaults[id]?.theirs } ?? [:], sink: sink)
+    } catch let error as PeerSyncError {
+      throw error
+    } catch is SessionSink.Refused {
+      // It has them, or does not believe them.
+    } catch {
+      note("the members cannot be read here")
+    }
   }
 }
 
@@ -135,6 +167,8 @@ extension Session {
 private final class SessionSink: UpdateSink {
   /// The peer took nothing of an update.
   struct Refused: Error {}
+  /// The members have changed, which the peer must know before anything else.
+  struct Overtaken: Error {}
 
   private let session: Session
   private let vault: VaultID
@@ -142,15 +176,39 @@ private final class SessionSink: UpdateSink {
   private var tips: Tips?
   private var byteCount: UInt64 = 0
   private(set) var wasRefused = false
+  /// The vault whose news of the members goes before what is sent here, and the members that the peer gets by it.
+  private var first: (vault: any ExchangedVault, members: ObjectName?)?
+  private var lastLook = DispatchTime.now()
 
   init(_ session: Session, _ vault: VaultID) {
     self.session = session
     self.vault = vault
   }
 
+  /// From now on ``Overtaken`` is thrown when the members of `vault` are others than these.
+  func yields(to vault: any ExchangedVault, from members: ObjectName?) { first = (vault, members) }
+
+  private var isOvertaken: Bool {
+    guard let first, let now = try? first.vault.tips()["members"] else { return false }
+    return now != first.members
+  }
+
+  /// Breaks an update off if there is news of the members; not again soon, so that what is large gets through some time.
+  private func breakOff() throws {
+    guard first != nil, session.state.read({ $0.jobs.changed.contains(vault) }),
+      .now() >= lastLook + .milliseconds(200)
+    else { return }
+    lastLook = .now()
+    guard session.state.read({ $0.vaults[vault]?.nextAbort ?? .now() }) <= .now(), isOvertaken else { return }
+    let next = DispatchTime.after(session.service.configuration.timing.abort)
+    session.state.update { $0.vaults[vault]?.nextAbort = next }
+    throw Overtaken()
+  }
+
   func begin(_ tips: [String: ObjectName]) throws {
     precondition(self.tips == nil, "an update ends before the next begins")
     guard !tips.isEmpty else { return }
+    if isOvertaken { throw Overtaken() }
     self.tips = tips
     byteCount = 0
     try session.connection.sendPatiently(.updateBegin(vault, tips))
@@ -162,6 +220,7 @@ private final class SessionSink: UpdateSink {
       let part = start == 0 && end == bytes.count ? bytes : [UInt8](bytes[start..<end])
       try session.connection.sendPatiently(.updateData(part))
       byteCount += UInt64(part.count)
+      try breakOff()
       session.progress(vault, isOutgoing: true, byteCount, isComplete: false)
     }
   }

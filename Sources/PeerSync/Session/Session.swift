@@ -40,8 +40,12 @@ final class Session: Sendable {
       state.update { state in
         state.isEstablished = true
         state.jobs.announces = true
+        state.isSending = true
       }
-      try service.startSender(of: self)
+      do throws(PeerSyncError) { try service.startSender(of: self) } catch {
+        state.update { $0.isSending = false }
+        throw error
+      }
       connection.open(.established)
       try receive(early)
     } catch {
@@ -52,6 +56,15 @@ final class Session: Sendable {
     // Wakes the sender, which then ends.
     state.update { _ in }
     service.ended(self, reason)
+    tellWhatItGot()
+  }
+
+  /// Tells which vaults the peer has whole, once the sender has taken note of the last answer; a disk may hold that up.
+  private func tellWhatItGot() {
+    let got = state.wait(until: .after(.seconds(10))) { state -> [VaultID]? in
+      state.isSending ? nil : state.vaults.filter(\.value.isCaughtUp).map(\.key)
+    }
+    if let got, !got.isEmpty { service.events.left(node, got) }
   }
 
   /// - Returns: What a peer that knows us sent before it answered our JOIN.
@@ -108,7 +121,7 @@ final class Session: Sendable {
       case .frame(.refused(let refusal)):
         dial?.answered(.success(.refused(refusal)))
         throw .joinRefused(refusal)
-      case .frame, .check:
+      case .frame, .check, .pace:
         guard early.count < Session.vaultLimit else { throw .violation(.tooMany) }
         early.append(event)
       }

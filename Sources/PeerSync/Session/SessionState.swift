@@ -18,18 +18,32 @@ struct SharedVault: Sendable {
   var fruitlessMembers: ObjectName?
   /// Until when we wait for commits from their authors instead of asking the peer; nil if we do not.
   var patience: DispatchTime?
-  /// When we look again whether the session that asks for the vault in our place has stalled; nil if we never had to.
+  /// When we look again whether it is our turn to ask; nil if we never had to wait.
   var turn: DispatchTime?
+  /// Whether others were asked in our place when we last looked.
+  var awaitsTurn = false
+  /// Until when no update to the peer is broken off for news of the members, as one just was.
+  var nextAbort: DispatchTime?
   /// Whether it will be looked again whether there is room for what was refused.
   var awaitsRoom = false
-  /// Whether our WANT is not answered yet.
-  var isFetching = false
+  /// What we asked for and is not answered yet.
+  var asked: Question?
+  /// Since when, in seconds since 1970.
+  var askedSince: Int64 = 0
+  /// Bytes of the update that is coming in.
+  var incoming: UInt64 = 0
   /// Counts the completed fetches, and the completed pushes, of this vault.
   var fetches = 0
   var pushes = 0
   /// All that became of updates since the connection was made.
   var report = SyncReport()
 
+  /// What a peer is asked for.
+  enum Question: Sendable {
+    case all
+    /// The members' branches.
+    case members
+  }
 }
 
 /// What an exchange of one vault did.
@@ -61,6 +75,8 @@ struct SessionState: Sendable {
   var hello: Frame.Hello?
   /// Whether the peer is admitted and registered.
   var isEstablished = false
+  /// Whether there is a sender's thread that has not ended.
+  var isSending = false
   /// Whether the peer has announced all it shares.
   var isPeerReady = false
   var vaults: [VaultID: SharedVault] = [:]
@@ -84,6 +100,8 @@ struct SessionState: Sendable {
     var announces = false
     /// Vaults whose WANT is to be answered.
     var wanted: [VaultID] = []
+    /// The same of the members' branches.
+    var wantedMembers: [VaultID] = []
     /// Vaults that changed.
     var changed: [VaultID] = []
     /// Vaults of which the peer is to get all it lacks.
@@ -95,6 +113,7 @@ struct SessionState: Sendable {
   enum Job: Sendable {
     case announce
     case answer(VaultID)
+    case answerMembers(VaultID)
     case change(VaultID)
     case push(VaultID)
     case dismiss(VaultID)
@@ -125,7 +144,9 @@ struct SessionState: Sendable {
       jobs.announces = false
       return .announce
     }
-    // Own news first: it is small, and somebody waits for it.
+    // Who may read and write is what everybody must know first.
+    if !jobs.wantedMembers.isEmpty { return .answerMembers(jobs.wantedMembers.removeFirst()) }
+    // Own news then: it is small, and somebody waits for it.
     if !jobs.changed.isEmpty { return .change(jobs.changed.removeFirst()) }
     if !jobs.wanted.isEmpty { return .answer(jobs.wanted.removeFirst()) }
     if !jobs.pushed.isEmpty { return .push(jobs.pushed.removeFirst()) }

@@ -21,6 +21,8 @@ final class Connection: Sendable {
     case frame(Frame)
     /// Look again whether this vault is to be fetched from the peer.
     case check(VaultID)
+    /// Look whether the update of this number comes fast enough.
+    case pace(UInt64)
   }
 
   struct Incoming: Sendable {
@@ -59,8 +61,8 @@ final class Connection: Sendable {
   /// Bytes that wait to get into the socket.
   var backlog: Int { outgoing.read(\.byteCount) }
 
-  /// The peer has been admitted.
-  func introduced() { place?.introduced() }
+  /// The peer has been admitted; false if there is no room for it.
+  func introduced(as node: NodeID) -> Bool { place?.introduced(as: node) ?? true }
 
   // MARK: From threads
 

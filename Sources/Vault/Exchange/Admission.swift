@@ -39,7 +39,7 @@ struct Admission {
     try judgeMembers(tips, acknowledged)
     try take(acknowledged)
     for (branch, tip) in tips.sorted(by: { $0.key < $1.key })
-    where !Admission.isOfMembers(branch) && BranchName.acknowledging(branch) == nil {
+    where !BranchName.isOfMembers(branch) {
       guard let node = BranchName.node(branch) else {
         verdict.refused[branch] = "a vault has no such branch"
         continue
@@ -81,14 +81,10 @@ struct Admission {
 
   // MARK: members
 
-  private static func isOfMembers(_ branch: String) -> Bool {
-    branch == BranchName.members || branch.hasPrefix(BranchName.lost)
-  }
-
   /// All membership commits that would be known with what was sent, where it holds; the log itself is as it was.
   private func preview(of tips: [String: ObjectName]) -> MembershipLog {
     var log = vault.log
-    for (branch, tip) in tips where Admission.isOfMembers(branch) {
+    for (branch, tip) in tips where BranchName.isOfLog(branch) {
       // What does not hold is found out, and refused, when the branch is judged.
       try? log.learn(tip, in: quarantine)
     }
@@ -98,12 +94,12 @@ struct Admission {
   private mutating func judgeMembers(
     _ tips: [String: ObjectName], _ acknowledged: [NodeID: Acknowledgement]
   ) throws(VaultError) {
-    guard tips.keys.contains(where: Admission.isOfMembers) else { return }
+    guard tips.keys.contains(where: BranchName.isOfLog) else { return }
     let old = vault.log
     var log = old
     log.heed(try vault.accepted(as: log, with: acknowledged))
     var objects: [ObjectName] = []
-    for (branch, tip) in tips.sorted(by: { $0.key < $1.key }) where Admission.isOfMembers(branch) {
+    for (branch, tip) in tips.sorted(by: { $0.key < $1.key }) where BranchName.isOfLog(branch) {
       guard log.state(at: tip) == nil else { continue }
       do throws(VaultError) {
         var taken = log

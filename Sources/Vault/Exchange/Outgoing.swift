@@ -158,6 +158,12 @@ package enum BranchName {
     branch.hasPrefix(acknowledgements) ? NodeID(branch.dropFirst(acknowledgements.count)) : nil
   }
 
+  /// Whether it is the members' log, or a fork of it that lost.
+  static func isOfLog(_ branch: String) -> Bool { branch == members || branch.hasPrefix(lost) }
+
+  /// Whether it says something of the members: the log, its forks, and which of them nodes have accepted.
+  package static func isOfMembers(_ branch: String) -> Bool { isOfLog(branch) || acknowledging(branch) != nil }
+
   /// The node whose branch it is; nil of another branch.
   package static func node(_ branch: String) -> NodeID? {
     branch.hasPrefix(nodes) ? NodeID(branch.dropFirst(nodes.count)) : nil

@@ -72,7 +72,7 @@ package final class FirstUpdate {
     let quarantine = Quarantine(for: repository)
     (self.repository, self.quarantine) = (repository, quarantine)
     do {
-      reader = try quarantine.packReader(limits: Admission.limits)
+      reader = try quarantine.packReader(limits: UpdateLimits.pack)
     } catch {
       throw .repository(error)
     }
@@ -94,6 +94,9 @@ package final class FirstUpdate {
       throw .repository(error)
     }
   }
+
+  /// Bytes of objects that the pack has become so far.
+  package var inflated: Int { reader?.inflated ?? 0 }
 
   /// Ends the pack; the vault is there afterwards.
   package func finish(_ tips: [String: ObjectName]) throws(VaultError) -> Verdict {

@@ -7,8 +7,9 @@ internal import Synchronization
 /// Nothing of another's is believed before it is verified, and no branch moves before that: docs/sync.md, "Verification".
 package final class VaultExchange: Sendable {
   package let vault: Vault
-  /// One update at a time is judged.
+  /// One update at a time is judged; of the members' branches, too, but that never waits for one of data.
   private let judging = Mutex(())
+  private let judgingMembers = Mutex(())
   /// The ends of nodes' branches that were refused because we know another continuation: who is there is not ahead of us.
   private let forks = Mutex<Set<ObjectName>>([])
   private let isFlushing = Atomic(false)
@@ -59,6 +60,17 @@ package final class VaultExchange: Sendable {
     try Outgoing(of: vault, tips: try tips(), to: have.filter { !forks.contains($0.value) }).updates(send)
   }
 
+  /// Calls `send` with the one update of the members' branches, if a repository with the branches `have` lacks any of them.
+  package func outgoingMembers(
+    to have: [String: ObjectName],
+    _ send: (_ tips: [String: ObjectName], _ pack: ((@escaping PackStreamWriter.Sink) throws(VaultError) -> Void))
+      throws
+      -> Void
+  ) throws {
+    let known = have.filter { BranchName.isOfMembers($0.key) }
+    try Outgoing(of: vault, tips: try tips().filter { BranchName.isOfMembers($0.key) }, to: known).members(send)
+  }
+
   /// Calls `send` with the one update that a node which was removed gets: the members' branch up to the commit that removed it, and nothing
   /// later.
   ///
@@ -80,9 +92,16 @@ package final class VaultExchange: Sendable {
 
   /// Verifies what is in quarantine, and moves our branches to those of `tips` that hold.
   package func admit(_ tips: [String: ObjectName], from quarantine: Quarantine) throws(VaultError) -> Verdict {
-    let verdict = try judging.withLock { _ throws(VaultError) in
+    let ofMembers = tips.filter { BranchName.isOfMembers($0.key) }
+    let members = try judgingMembers.withLock { _ throws(VaultError) in
       var admission = Admission(to: vault, from: quarantine)
-      try admission.judge(tips)
+      if !ofMembers.isEmpty { try admission.judge(ofMembers) }
+      return admission.verdict
+    }
+    var verdict = try judging.withLock { _ throws(VaultError) in
+      var admission = Admission(to: vault, from: quarantine)
+      let others = tips.filter { ofMembers[$0.key] == nil }
+      if !others.isEmpty { try admission.judge(others) }
       return forks.withLock { forks in
         // Only a hint, so it need not last.
         if forks.count > 1000 { forks = [] }
@@ -93,6 +112,8 @@ package final class VaultExchange: Sendable {
         return verdict
       }
     }
+    verdict.moved.merge(members.moved) { $1 }
+    verdict.refused.merge(members.refused) { $1 }
     if !verdict.moved.isEmpty { flushSoon() }
     return verdict
   }
@@ -106,6 +127,21 @@ package final class VaultExchange: Sendable {
       try? vault.flush()
     }
   }
+}
+
+/// What an update may cost.
+package enum UpdateLimits {
+  /// What an update that a peer sends may become: what the trees of a few hundred versions of a vault of a million secrets need, and beyond
+  /// that so many bytes for each that comes.
+  ///
+  /// A bundle or a git repository, which no stranger sends, may be packed more tightly.
+  package static let (leastInflated, inflatedPerByte) = (256 << 20, 64)
+
+  static let pack: PackLimits = {
+    var limits = Admission.limits
+    (limits.inflatedLeast, limits.inflatedPerByte) = (leastInflated, inflatedPerByte)
+    return limits
+  }()
 }
 
 /// What became of an update.
@@ -132,7 +168,7 @@ package final class IncomingUpdate {
     let quarantine = Quarantine(for: exchange.vault.repository)
     self.quarantine = quarantine
     do {
-      reader = try quarantine.packReader(limits: Admission.limits)
+      reader = try quarantine.packReader(limits: UpdateLimits.pack)
     } catch {
       throw .repository(error)
     }
@@ -146,6 +182,9 @@ package final class IncomingUpdate {
       throw .repository(error)
     }
   }
+
+  /// Bytes of objects that the pack has become so far.
+  package var inflated: Int { reader.inflated }
 
   /// Ends the pack, and has it judged.
   package func finish(_ tips: [String: ObjectName]) throws(VaultError) -> Verdict {

@@ -92,6 +92,19 @@ struct MembershipLog: Sendable {
   /// Every commit that is known.
   var commits: [ObjectName] { Array(entries.keys) }
 
+  /// The states of the log from `commit` to its end, newest first; nil if that is no commit of the log.
+  func states(since commit: ObjectName) -> [Membership]? {
+    guard isAncestor(commit, of: tip) else { return nil }
+    var states: [Membership] = []
+    var next: ObjectName? = tip
+    while let name = next, let entry = entries[name] {
+      states.append(entry.state)
+      if name == commit { break }
+      next = entry.parent
+    }
+    return states
+  }
+
   /// The commit of the log that removed `node`; nil if it is a member, or never was one.
   func removal(of node: NodeID) -> ObjectName? {
     // Whoever was a member once stays in this list until it is one again.

@@ -36,10 +36,10 @@ struct Invite: ParsableCommand {
       let (keynode, vault) = try chosen.openWithKeynode()
       guard vault.role == .owner else { throw VaultError.roleForbids }
       try keynode.requireWritable()
-      Invitation.forgetExpired(at: keynode.paths)
+      Invitation.tidy(vault, at: keynode.paths)
       let invitation = Invitation(
         vault: vault.id, name: vault.name.text, role: role, history: !noHistory, label: label,
-        expires: Int64(time(nil)) + seconds)
+        expires: Int64(time(nil)) + seconds, members: vault.membership.commit)
       if wait { return try admitOne(invitation, vault, keynode) }
       let listening = PeerReport.all(of: keynode.paths).flatMap(\.listening)
       try printCode(invitation, try addresses(listening), keynode)
@@ -69,32 +69,28 @@ struct Invite: ParsableCommand {
     let given = try listen.map { text in
       try PeerSyncFailure.explained { () throws(PeerSyncError) in try PeerAddress(text) }
     }
-    let before = Set(vault.membership.members.keys)
     let host = try PeerHost(keynode, listenAt: given) { _ in }
     defer { host.stop() }
     host.add(vault)
     try printCode(invitation, try addresses(host.service.listening.flatMap(LocalAddresses.reachable)), keynode)
-    while Int64(time(nil)) < invitation.expires {
-      try vault.refreshMembers()
-      if let new = vault.membership.members.keys.first(where: { !before.contains($0) }) {
-        let peer = host.service.peers.first { $0.node == new && $0.state == .connected }
-        if let peer, peer.vaults.contains(where: { $0.vault == vault.id && $0.branchesWaiting == 0 }) {
-          return waitForLeave(of: new, host)
-        }
-      }
+    // It may go before it is seen here: what it got is told then.
+    while true {
+      let (isDone, isUnderWay) = host.joinedState(of: vault.id)
+      if isDone { return waitForLeave(host) }
+      guard isUnderWay || Int64(time(nil)) < invitation.expires else { break }
       usleep(50_000)
     }
     throw Failure(.peer, "nobody joined before the code expired: invite again")
   }
-}
 
-extension Invite {
   /// The new member has everything; it still asks whether that was all, and leaves by itself.
-  private func waitForLeave(of node: NodeID, _ host: PeerHost) {
+  private func waitForLeave(_ host: PeerHost) {
     let deadline = ContinuousClock.now + .seconds(2)
-    while host.service.peers.contains(where: { $0.node == node && $0.state == .connected }),
+    while host.service.peers.contains(where: { $0.state == .connected && !$0.isDialled }),
       ContinuousClock.now < deadline
-    { usleep(10_000) }
+    {
+      usleep(10_000)
+    }
   }
 }
 
@@ -136,47 +132,63 @@ struct Join: ParsableCommand {
       let keynode = try identity.keynode()
       try keynode.requireWritable()
       let addresses = try peers.addresses()
-      let progress = ProgressLine()
-      var events = PeerEvents()
-      events.progressed = { progress.note($0) }
-      let service = try PeerSyncFailure.explained { [events] () throws(PeerSyncError) in
-        try PeerService(identity: keynode.identity, events: events)
-      }
-      defer { service.stop() }
-      let request = JoinRequest(
-        token: code.token, recipient: keynode.identity.recipient, label: People.line(label),
-        addresses: addresses.flatMap(LocalAddresses.reachable))
-      let answer = try PeerSyncFailure.explained { () throws(PeerSyncError) in
-        try service.join(request, at: code.addresses, expecting: code.node)
-      }
-      guard case .joined(let id, let suggested) = answer else {
-        if case .refused(let refusal) = answer { throw Failure(.peer, refusal.sentence) }
-        return
-      }
-      let name = try VaultName(name ?? suggested)
-      let clone = try VaultClone(of: id, as: name, at: keynode)
-      service.add(ReplicatedVault(clone, from: code.node))
-      let target = PeerTarget(address: code.addresses[0], node: code.node)
-      _ = try PeerSyncFailure.explained { () throws(PeerSyncError) in
-        try progress.during { () throws(PeerSyncError) in
-          try service.synchronize(id, with: target, timeout: .seconds(3600))
-        }
-      }
-      guard let vault = clone.vault?.vault else { throw Failure(.peer, "nothing of the vault came: try again") }
-      try vault.finish()
-      var known = KnownPeers(at: keynode.paths)
-      for address in code.addresses {
-        try known.add(.init(name: code.node.short, address: address, node: code.node))
-      }
-      Console.tell("joined \(name.text) as \(vault.role?.rawValue ?? "nobody")")
-      if let mount { try mountIt(name, at: mount) }
+      // Before anybody is asked: a member that cannot keep its vault is none that anybody wants.
+      let wanted = try name.map { name throws in try VaultName(name) }
+      let place = NewcomersPlace(keynode)
+      if let wanted { try place.check(wanted, inviter: code.node) }
+      try place.requireRoom()
+      if let mount { try place.checkMountPoint(mount) }
+      let name = try fetch(code, wanted, place, keynode, addresses)
+      if let mount { try mountIt(name, at: mount, keynode) }
     }
   }
 
-  private func mountIt(_ name: VaultName, at directory: String) throws {
+  /// Joins and fetches; returns what the vault is called here.
+  private func fetch(
+    _ code: PairingCode, _ wanted: VaultName?, _ place: NewcomersPlace, _ keynode: Keynode, _ addresses: [PeerAddress]
+  ) throws -> VaultName {
+    let progress = ProgressLine()
+    var events = PeerEvents()
+    events.progressed = { progress.note($0) }
+    let service = try PeerSyncFailure.explained { [events] () throws(PeerSyncError) in
+      try PeerService(identity: keynode.identity, events: events)
+    }
+    defer { service.stop() }
+    let request = JoinRequest(
+      token: code.token, recipient: keynode.identity.recipient, label: People.line(label),
+      addresses: addresses.flatMap(LocalAddresses.reachable))
+    let answer = try PeerSyncFailure.explained { () throws(PeerSyncError) in
+      try service.join(request, at: code.addresses, expecting: code.node)
+    }
+    let (id, suggested): (VaultID, String)
+    switch answer {
+    case .joined(let vault, let name): (id, suggested) = (vault, name)
+    case .refused(let refusal): throw Failure(.peer, refusal.sentence)
+    }
+    let name = try place.name(for: id, wanted: wanted, suggested: suggested)
+    let clone = try VaultClone(of: id, as: name, at: keynode)
+    service.add(ReplicatedVault(clone, from: code.node))
+    let target = PeerTarget(address: code.addresses[0], node: code.node)
+    _ = try PeerSyncFailure.explained { () throws(PeerSyncError) in
+      try progress.during { () throws(PeerSyncError) in
+        try service.synchronize(id, with: target, timeout: .seconds(3600))
+      }
+    }
+    guard let vault = clone.vault?.vault else { throw Failure(.peer, "nothing of the vault came: try again") }
+    try vault.finish()
+    var known = KnownPeers(at: keynode.paths)
+    for address in code.addresses {
+      try known.add(.init(name: code.node.short, address: address, node: code.node))
+    }
+    Console.tell("joined \(name.text) as \(vault.role?.rawValue ?? "nobody")")
+    return name
+  }
+
+  /// With the identity that is open already: a passphrase is asked for once.
+  private func mountIt(_ name: VaultName, at directory: String, _ keynode: Keynode) throws {
     var arguments = [name.text, directory]
     if let file = identity.passphraseFile { arguments += ["--passphrase-file", file] }
     let command = try MountVaults.parse(arguments + peers.flags)
-    try command.run()
+    try command.run { keynode }
   }
 }

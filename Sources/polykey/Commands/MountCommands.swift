@@ -33,7 +33,10 @@ struct MountVaults: ParsableCommand {
     guard 1...2 ~= names.count else { throw ValidationError("Give a directory, or a vault and a directory.") }
   }
 
-  func run() throws {
+  func run() throws { try run { try identity.keynode() } }
+
+  /// Mounts, with a keynode that is opened when it is needed.
+  func run(with open: () throws -> Keynode) throws {
     try explained {
       let vault = names.count == 2 ? try VaultName(names[0]) : nil
       let directory = try MountPoint.absolute(names[names.count - 1])
@@ -47,7 +50,7 @@ struct MountVaults: ParsableCommand {
         return
       }
       try MountPoint.prepare(directory)
-      let keynode = try identity.keynode()
+      let keynode = try open()
       if let vault { _ = try keynode.openVault(vault) }
       if foreground {
         try MountService.run(request, keynode: keynode) { $0.forEach(Console.complain) }
@@ -62,7 +65,9 @@ struct MountVaults: ParsableCommand {
     var isReady = false
     do {
       try explained {
-        try MountService.run(request, keynode: try identity.keynode()) { missing in
+        let keynode = try identity.keynode()
+        MountLog.begin(at: keynode.paths)
+        try MountService.run(request, keynode: keynode) { missing in
           isReady = true
           Readiness.tell(missing, on: readyDescriptor)
         }

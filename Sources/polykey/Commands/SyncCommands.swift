@@ -148,6 +148,7 @@ struct ListPeers: ParsableCommand {
           ("roundTripMicroseconds", peer.roundTrip.map { .number($0) } ?? .null),
           ("lastExchange", peer.lastExchange.map { .string(Dates.iso($0)) } ?? .null),
           ("branchesWaiting", .number(peer.waiting)), ("bytesWaiting", .number(peer.bytesWaiting)),
+          ("awaited", peer.awaited.isEmpty ? .null : .string(peer.awaited)),
           ("problem", peer.problem.isEmpty ? .null : .string(peer.problem)),
         ]))
       return
@@ -157,6 +158,7 @@ struct ListPeers: ParsableCommand {
     if let trip = peer.roundTrip { text += "  \(trip) µs" }
     if let last = peer.lastExchange { text += "  exchanged \(Dates.local(last))" }
     if peer.waiting > 0 { text += "  \(peer.waiting) branches to send" }
+    if !peer.awaited.isEmpty { text += "  \(peer.awaited)" }
     if !peer.problem.isEmpty { text += "  (\(peer.problem))" }
     Console.print(text)
   }

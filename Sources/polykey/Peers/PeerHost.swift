@@ -16,6 +16,8 @@ final class PeerHost: Sendable {
   /// Vaults that this node was removed from: they are exchanged with nobody, and nobody is dialled for them.
   private let retired = Mutex<Set<VaultID>>([])
   private let report: PeerReport
+  private let log = PeerLog()
+  private let joiners = Joiners()
   private let moved: Moved
 
   /// What a peer's update means to whoever shows the vault.
@@ -27,15 +29,18 @@ final class PeerHost: Sendable {
   init(_ keynode: Keynode, listenAt addresses: [PeerAddress], moved: @escaping Moved) throws {
     self.keynode = keynode
     self.moved = moved
-    let report = PeerReport(at: keynode.paths)
+    let hooks = Hooks()
+    let report = PeerReport(at: keynode.paths) { id in
+      hooks.host?.vaults.withLock { $0[id] }?.exchange?.vault.name.text
+    }
     self.report = report
     var configuration = PeerConfiguration()
     configuration.program = "polykey \(Polykey.version)"
     configuration.advertised = addresses.flatMap(LocalAddresses.reachable)
-    let hooks = Hooks()
     var events = PeerEvents()
     events.admitted = { id, node, admission in hooks.host?.admitted(id, by: node, admission) }
     events.learned = { node, addresses in hooks.host?.learned(node, addresses) }
+    events.left = { node, vaults in hooks.host?.joiners.left(node, vaults) }
     events.changed = { report.wake() }
     service = try PeerSyncFailure.explained { () throws(PeerSyncError) in
       try PeerService(identity: keynode.identity, configuration: configuration, events: events)
@@ -63,6 +68,7 @@ final class PeerHost: Sendable {
     vaults.withLock { $0[vault.id] = replicated }
     acknowledge(vault)
     service.add(replicated)
+    Invitation.tidy(vault, at: keynode.paths)
     dial()
   }
 
@@ -74,7 +80,9 @@ final class PeerHost: Sendable {
     let members = vault.membership.commit
     let isNew = known.withLock { $0.updateValue(members, forKey: vault.id) != members }
     service.vaultChanged(vault.id, membersChanged: isNew)
-    if isNew { dial() }
+    guard isNew else { return }
+    Invitation.tidy(vault, at: keynode.paths)
+    dial()
   }
 
   /// Signs, if it is due, that this node has accepted the members; on a keynode that can only be read it says nothing.
@@ -100,6 +108,7 @@ final class PeerHost: Sendable {
   func stop() {
     service.stop()
     report.stop()
+    log.finish()
   }
 
   /// Keeps connections to all members of whom it is known where they are, and dials nobody who is none any more.
@@ -117,9 +126,11 @@ final class PeerHost: Sendable {
   // MARK: what comes from peers
 
   private func admitted(_ id: VaultID, by node: NodeID, _ admission: Admission) {
-    for (branch, reason) in admission.refused.sorted(by: { $0.key < $1.key }) {
+    // One line, however many it sends.
+    if let (branch, reason) = admission.refused.min(by: { $0.key < $1.key }) {
       let whose = BranchName.node(branch).map { "of \($0.short)" } ?? "of the members"
-      Console.complain("refused a change \(whose) that \(node.short) sent: \(reason)")
+      let others = admission.refused.count > 1 ? ", and \(admission.refused.count - 1) more" : ""
+      log.complain(node, "refused a change \(whose) that \(node.short) sent: \(reason)\(others)")
     }
     report.wake()
     guard !admission.moved.isEmpty, let vault = vaults.withLock({ $0[id] })?.exchange?.vault else { return }
@@ -127,7 +138,7 @@ final class PeerHost: Sendable {
     do throws(VaultError) {
       if vault.role != nil, try vault.redoLostActs() { moved(id) }
     } catch {
-      Console.complain("an act on the members was overtaken and cannot be done again: \(Failure(error).sentence)")
+      log.complain(node, "an act on the members was overtaken and cannot be done again: \(Failure(error).sentence)")
     }
     changed(vault)
   }
@@ -136,28 +147,96 @@ final class PeerHost: Sendable {
     KnownPeers.learn(node, addresses, at: keynode.paths)
   }
 
+  /// Whether a node has joined `vault` through this process, and has all that there is; and whether one has that is still getting it.
+  func joinedState(of vault: VaultID) -> (isDone: Bool, isUnderWay: Bool) {
+    let (joined, done) = joiners.nodes(of: vault)
+    if !done.isEmpty { return (true, false) }
+    let connected = service.peers.filter { peer in peer.state == .connected && peer.node.map(joined.contains) == true }
+    let isDone = connected.contains { $0.vaults.contains { $0.vault == vault && $0.branchesWaiting == 0 } }
+    return (isDone, !connected.isEmpty)
+  }
+
   private func join(_ request: JoinRequest, by node: NodeID) -> JoinAnswer {
-    let invitation: Invitation
     do throws(Invitation.Refusal) {
-      invitation = try Invitation.take(request.token, by: node, at: keynode.paths)
+      let taken = try Invitation.find(request.token, by: node, at: keynode.paths)
+      guard let vault = vaults.withLock({ $0[taken.invitation.vault] })?.exchange?.vault else {
+        return .refused(.unavailable)
+      }
+      return try admit(taken, request, to: vault)
     } catch {
       return .refused(error.answer)
     }
-    guard let vault = vaults.withLock({ $0[invitation.vault] })?.exchange?.vault else { return .refused(.unavailable) }
-    do throws(VaultError) {
+  }
+
+  /// Admits who has an invitation, if the members are still such that it holds.
+  private func admit(
+    _ taken: Invitation.Taken, _ request: JoinRequest, to vault: Vault
+  ) throws(Invitation.Refusal) -> JoinAnswer {
+    let (node, invitation) = (taken.node, taken.invitation)
+    do {
+      switch try vault.outcome(for: node, under: taken.terms) {
+      case .admitted, .isMember: try taken.claim()
+      case .ended, .hasOtherRole: break
+      }
       let label = invitation.label ?? (request.label.isEmpty ? nil : request.label)
       let person = People.Person(label: label, addresses: request.addresses.map(\.description))
-      try vault.admit(
-        node, as: invitation.role, recipient: request.recipient, history: invitation.history, person: person)
-      if !invitation.history { try vault.reencryptAll() }
+      let outcome = try vault.admit(node, under: taken.terms, recipient: request.recipient, person: person)
+      switch outcome {
+      case .ended:
+        taken.end()
+        throw Invitation.Refusal.ended
+      case .hasOtherRole(let role):
+        throw Invitation.Refusal(
+          .unavailable, "this node is a member already, as \(role.rawValue): an owner changes that with `polykey role`")
+      case .admitted, .isMember: break
+      }
+      if !taken.isDone {
+        if !invitation.history { try vault.reencryptAll() }
+        taken.finish()
+      }
+      joiners.joined(node, vault.id)
+      guard outcome == .admitted else { return .joined(vault.id, name: invitation.name) }
+    } catch let refusal as Invitation.Refusal {
+      throw refusal
     } catch {
-      Console.complain("\(node.short) could not join: \(Failure(error).sentence)")
+      let reason = (error as? VaultError).map { Failure($0).sentence } ?? "\(error)"
+      log.complain(node, "\(node.short) could not join: \(reason)")
       return .refused(.unavailable)
     }
     changed(vault)
     moved(vault.id)
-    Console.complain("\(node.short) has joined \(invitation.name) as \(invitation.role.rawValue)")
+    log.complain(node, "\(node.short) has joined \(invitation.name) as \(invitation.role.rawValue)")
     return .joined(vault.id, name: invitation.name)
+  }
+}
+
+/// Who has joined through this process, and who of them has got everything.
+private final class Joiners: Sendable {
+  private struct State {
+    var joined: [VaultID: Set<NodeID>] = [:]
+    var done: [VaultID: Set<NodeID>] = [:]
+  }
+
+  private let state = Mutex(State())
+
+  func joined(_ node: NodeID, _ vault: VaultID) {
+    state.withLock { state in
+      state.joined[vault, default: []].insert(node)
+      state.done[vault]?.remove(node)
+    }
+  }
+
+  /// A node has gone, having all of these vaults.
+  func left(_ node: NodeID, _ vaults: [VaultID]) {
+    state.withLock { state in
+      for vault in vaults where state.joined[vault]?.contains(node) == true {
+        state.done[vault, default: []].insert(node)
+      }
+    }
+  }
+
+  func nodes(of vault: VaultID) -> (joined: Set<NodeID>, done: Set<NodeID>) {
+    state.withLock { ($0.joined[vault] ?? [], $0.done[vault] ?? []) }
   }
 }
 

@@ -11,14 +11,17 @@ final class PeerReport: Sendable {
   private let paths: KeynodePaths
   private let path: String
   private let wakeUp: Int32
+  /// What a vault is called here.
+  private let name: @Sendable (VaultID) -> String?
   private let isStopping = Atomic(false)
   private let isRunning = Atomic(false)
 
   /// Milliseconds between two reports, at most and at least.
   private static let (pause, rest): (Int32, useconds_t) = (2000, 100_000)
 
-  init(at paths: KeynodePaths) {
+  init(at paths: KeynodePaths, name: @escaping @Sendable (VaultID) -> String?) {
     self.paths = paths
+    self.name = name
     path = "\(PeerReport.folder(paths))/\(getpid())"
     wakeUp = clinux_event()
   }
@@ -61,7 +64,7 @@ final class PeerReport: Sendable {
   private func write(_ service: PeerService) {
     let listening = service.listening.flatMap(LocalAddresses.reachable).map(\.description)
     var lines = ["listening " + listening.joined(separator: " ")]
-    for peer in service.peers { lines.append(PeerLine(peer).text) }
+    for peer in service.peers { lines.append(PeerLine(peer, name: name).text) }
     // Only a report: the next one is due soon.
     try? StateFile.write(lines.joined(separator: "\n") + "\n", to: path)
   }
@@ -97,10 +100,13 @@ struct PeerLine {
   /// Branches that the peer is not known to have.
   var waiting: Int64 = 0
   var bytesWaiting: Int64 = 0
+  /// What we wait for from it, a sentence; empty if for nothing.
+  var awaited = ""
   /// What went wrong last.
   var problem = ""
 
-  init(_ status: PeerStatus) {
+  /// `name` is what a vault is called here.
+  init(_ status: PeerStatus, name: (VaultID) -> String?) {
     node = status.node?.text ?? ""
     address = status.address?.description ?? ""
     state =
@@ -116,24 +122,35 @@ struct PeerLine {
     lastExchange = status.lastExchange
     waiting = Int64(status.vaults.reduce(0) { $0 + $1.branchesWaiting })
     bytesWaiting = Int64(status.bytesWaiting)
+    awaited = status.vaults.compactMap { vault in
+      vault.wait.map { PeerLine.sentence($0, of: name(vault.vault) ?? "a vault") }
+    }.joined(separator: "; ")
     problem = status.refusal ?? status.error.map(PeerSyncFailure.sentence) ?? ""
   }
 
   var text: String {
     [
       node, address, state, String(since), roundTrip.map { String($0) } ?? "", lastExchange.map { String($0) } ?? "",
-      String(waiting), String(bytesWaiting), People.line(problem),
+      String(waiting), String(bytesWaiting), People.line(awaited), People.line(problem),
     ].joined(separator: "\t")
+  }
+
+  private static func sentence(_ wait: PeerStatus.Wait, of vault: String) -> String {
+    switch wait {
+    case .answer(let since, let count):
+      "asked for \(vault) since \(Dates.local(since)), \(TransferMeter.size(count)) have come"
+    case .turn(let other): "has news of \(vault), for which \(other.short) is being asked"
+    }
   }
 
   init?(_ line: Substring) {
     let fields = line.split(separator: "\t", omittingEmptySubsequences: false).map(String.init)
-    guard fields.count == 9, let since = Int64(fields[3]) else { return nil }
+    guard fields.count == 10, let since = Int64(fields[3]) else { return nil }
     (node, address, state, self.since) = (fields[0], fields[1], fields[2], since)
     roundTrip = Int64(fields[4])
     lastExchange = Int64(fields[5])
     waiting = Int64(fields[6]) ?? 0
     bytesWaiting = Int64(fields[7]) ?? 0
-    problem = fields[8]
+    (awaited, problem) = (fields[8], fields[9])
   }
 }

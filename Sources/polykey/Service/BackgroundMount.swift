@@ -12,7 +12,7 @@ enum BackgroundMount {
     // The state may have been deleted, or never been in a restored keynode.
     unsafe mkdir(keynode.paths.state, 0o700)
     let null = unsafe open("/dev/null", O_RDWR | O_CLOEXEC)
-    let log = unsafe open("\(keynode.paths.state)/mount.log", O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0o600)
+    let log = MountLog.open(at: keynode.paths)
     guard null >= 0, log >= 0 else {
       throw Failure(.mount, "cannot open \(keynode.paths.state)/mount.log: \(ErrorNumber.text(errno))")
     }

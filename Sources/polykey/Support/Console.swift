@@ -26,7 +26,10 @@ enum Console {
 
   /// On a terminal, names that others gave must not move its cursor, nor turn its text; a program gets them as they are.
   private static func write(line: String, to descriptor: Int32) {
-    if descriptor == 2 { ProgressLine.clear() }
+    if descriptor == 2 {
+      ProgressLine.clear()
+      MountLog.keepSmall()
+    }
     var line = line
     if isatty(descriptor) == 1, !line.unicodeScalars.allSatisfy(isHarmless) {
       line = String(String.UnicodeScalarView(line.unicodeScalars.map { isHarmless($0) ? $0 : "?" }))

@@ -167,6 +167,43 @@ import Testing
     #expect(try nodes[2].attempt("join", "polykey:nonsense").status == 64)
   }
 
+  @Test func `a used pairing code lets nobody in again who was removed, and makes nobody again what it was`() throws {
+    let network = try TestNetwork(2)
+    let nodes = try (0..<2).map { try PeerInstallation($0, of: network) }
+    try nodes[0].found()
+    try nodes[0].write("key", "old")
+    func members() throws -> String { try nodes[0].polykey("members", "team", "--json").text }
+    let invitations = "\(nodes[0].installation.home)/state/invitations"
+    func codesLeft() throws -> Int { try FileManager.default.contentsOfDirectory(atPath: invitations).count }
+
+    let code = try nodes[0].polykey("invite", "team", "--role", "owner", "--label", "mallory").text
+    let spare = try nodes[0].polykey("invite", "team", "--role", "writer").text
+    try nodes[1].run(["join", code])
+    // An answer may be lost: the same node may ask again, and nothing changes.
+    func log() throws -> String {
+      try Program.check(["git", "-C", nodes[0].installation.repository("team"), "rev-parse", "members"]).text
+    }
+    let before = try log()
+    try nodes[1].polykey("vault", "remove", "team", "--yes")
+    try nodes[1].run(["join", code])
+    #expect(try log() == before)
+    // A code does not change a member's role.
+    try nodes[0].polykey("role", "team", "mallory", "reader")
+    for code in [code, spare] {
+      let again = try nodes[1].attempt("join", code)
+      #expect(again.status == 9 && !again.errors.contains(code))
+    }
+    #expect(try members().contains(#""role":"reader""#) && !members().contains(#""role":"writer""#))
+    // Neither what it used nor what it kept in reserve lets it in again.
+    try nodes[0].polykey("remove-member", "team", "mallory")
+    try nodes[0].write("key", "new")
+    try eventually("its code is gone") { try codesLeft() == 1 }
+    for code in [code, spare] { #expect(try nodes[1].attempt("join", code).status == 9) }
+    #expect(try members().contains(#""role":"removed""#) && !members().contains(#""role":"reader""#))
+    #expect(try nodes[1].attempt("get", "team:key").output == [UInt8]("old".utf8))
+    #expect(try codesLeft() == 0)
+  }
+
   @Test func `a replica stores and passes on, and can read nothing`() throws {
     let network = try TestNetwork(3)
     let nodes = try (0..<3).map { try PeerInstallation($0, of: network) }
