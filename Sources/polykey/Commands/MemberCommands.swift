@@ -64,11 +64,22 @@ struct ListMembers: ParsableCommand {
         ]))
       return
     }
-    var text = "\(node.short)  \(role.padding(8))"
+    var text = "\(node.long)  \(role.padding(8))"
     if let label = person?.label { text += "  \(label)" }
     if isSelf { text += "  (this node)" }
     if let time = progress?.time { text += "  last wrote \(Dates.local(time))" }
     Console.print(text)
+  }
+}
+
+extension NodeID {
+  /// Characters that nobody finds a second key to, for where a member is to be told from others.
+  var long: String { String(text.prefix(16)) }
+
+  /// The first 8 characters, and the label that the members gave.
+  func named(_ label: String?) -> String {
+    // Columns are two spaces apart.
+    label.map { "\(short) (\($0.split(separator: " ").joined(separator: " ")))" } ?? short
   }
 }
 
@@ -113,8 +124,11 @@ struct RemoveMember: ParsableCommand {
   func run() throws {
     try explained {
       let (vault, node) = try chosen.find()
+      let label = try vault.people()?.persons[node]?.label
       try vault.remove(node)
-      Console.tell("\(node.short) is removed. It could read these; change them where they are valid:")
+      Console.tell(
+        "\(label.map { "\($0), " } ?? "")\(node.long) is removed. It could read these; change them where they are valid:"
+      )
       for path in try Exposure.paths(to: node, in: vault) { Console.print(path: path) }
     }
   }
@@ -145,7 +159,7 @@ struct ListExposed: ParsableCommand {
                 ("label", people[node]?.label.map { .string($0) } ?? .null),
               ]))
           } else {
-            Console.print(path: path, "  (\(people[node]?.label ?? node.short))")
+            Console.print(path: path, "  (\(node.named(people[node]?.label)))")
           }
         }
       }

@@ -145,7 +145,7 @@ final class PeerHost: Sendable {
     }
     changed(vault)
     moved(vault.id)
-    Console.complain("\(node.short) has joined \(invitation.name) as \(invitation.role.rawValue)")
+    Console.complain("\(node.long) has joined \(invitation.name) as \(invitation.role.rawValue)")
     return .joined(vault.id, name: invitation.name)
   }
 }
