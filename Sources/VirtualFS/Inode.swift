@@ -127,6 +127,8 @@ final class Handle {
   let keepsSetID: Bool
   /// Whether content was changed through it after it was opened.
   var hasWritten = false
+  /// What the file was before it was opened with O_TRUNC.
+  var truncation: Truncation?
   /// Whether one of its descriptors was closed before anything was written.
   var wasFlushedUnwritten = false
 

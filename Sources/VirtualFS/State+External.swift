@@ -43,6 +43,7 @@ struct ExternalMerge {
 extension State {
   /// Applies changes by others; returns what a cache above must forget.
   mutating func apply(_ changes: [ExternalChange], at moment: Moment) -> [Invalidation] {
+    externalRounds += 1
     var merge = ExternalMerge(changes, moment: moment)
     for object in merge.removed.sorted() {
       removals.remove(object)

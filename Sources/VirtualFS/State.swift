@@ -33,6 +33,8 @@ struct State: @unchecked Sendable {
   var sealQueue: [(inode: InodeID, part: Int)] = []
   var sealQueueStart = 0
 
+  /// Times that changes by others were applied.
+  var externalRounds: UInt64 = 0
   /// Linked inodes with changes that the backing has not got.
   var dirty: [InodeID: Inode] = [:]
   /// Persisted objects that are no more, which the backing has not been told.

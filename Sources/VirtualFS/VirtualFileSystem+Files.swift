@@ -55,13 +55,14 @@ extension VirtualFileSystem {
         if options.write || options.truncate { mask.insert(.write) }
         try state.check(inode, for: mask, by: by)
       }
+      var truncation: Truncation?
       if let moment {
-        var none: Loaded = [:]
-        state.resize(inode, to: 0, loaded: &none)
-        state.touchContent(of: inode, at: moment)
+        truncation = state.empty(inode, at: moment)
         if !by.isPrivileged, state.dropPrivileges(of: inode) { state.touchAttributes(of: inode, at: moment) }
       }
-      return state.openHandle(inode, options: options, keepsSetID: by.isPrivileged)
+      let handle = state.openHandle(inode, options: options, keepsSetID: by.isPrivileged)
+      state.handles[handle]?.truncation = truncation
+      return handle
     }
   }
 

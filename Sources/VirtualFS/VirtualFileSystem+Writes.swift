@@ -12,7 +12,8 @@ private enum Try<Value> {
 extension VirtualFileSystem {
   /// Writes `bytes`, which are copied before the call returns; O_APPEND ignores `offset`.
   ///
-  /// Replies at once, with O_SYNC after the commit. Fewer bytes are written only at the largest file size.
+  /// Replies at once, with O_SYNC after the commit. Fewer bytes are written only at the largest file size. If there is no room for the first
+  /// bytes, what O_TRUNC took away is there again.
   public func write(
     _ handle: HandleID, at offset: Int64, bytes: UnsafeRawBufferPointer, reply: @escaping Reply<Int>
   ) {
@@ -20,6 +21,7 @@ extension VirtualFileSystem {
     let moment = moment()
     let available = backing.availableBytes()
     let length = bytes.count
+    var restored: InodeID?
     let result = attempt { () throws(VFSError) in
       try changeContent(mayGrow: true) { state, loaded throws(VFSError) -> Try<(Int, Bool)> in
         let (inode, open) = try state.writable(handle)
@@ -28,15 +30,21 @@ extension VirtualFileSystem {
         guard offset < state.options.maximumFileSize else { throw VFSError(.fileTooLarge) }
         let count = min(length, Int(clamping: state.options.maximumFileSize - offset))
         let range = offset..<offset + Int64(count)
-        try state.checkSpace(
-          growth: state.growth(of: inode, range: range), unwritten: state.rewritten(of: inode, range: range),
-          available: available)
+        do throws(VFSError) {
+          try state.checkSpace(
+            growth: state.growth(of: inode, range: range), unwritten: state.rewritten(of: inode, range: range),
+            available: available)
+        } catch {
+          if state.undoTruncation(by: open) { restored = inode.id }
+          throw error
+        }
         let missing = state.missing(in: inode, range: range, loaded: loaded)
         guard missing.isEmpty else { return .needs(inode.object, missing) }
         unsafe state.write(UnsafeRawBufferPointer(rebasing: bytes[..<count]), to: inode, at: offset, loaded: &loaded)
         return .done((count, state.finishChange(of: inode, by: open, at: moment)))
       }
     }
+    if let restored { invalidate([.inode(restored, .attributes, isOpen: true)]) }
     finish(result, reply: reply)
   }
 

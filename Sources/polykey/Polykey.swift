@@ -38,8 +38,13 @@ struct Polykey: ParsableCommand {
   static func main() {
     do {
       try Hardening.apply()
-      var command = try parseAsRoot()
+      var command = try parseAsRoot(Arguments.read())
+      try Arguments.requireUnderstood()
+      guard type(of: command).configuration.subcommands.isEmpty else {
+        throw Failure(.usage, "no command is given: see --help")
+      }
       try command.run()
+      try Console.finishOutput()
     } catch let failure as Failure {
       Console.complain(failure.sentence)
       Glibc.exit(failure.status.rawValue)

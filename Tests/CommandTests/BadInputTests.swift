@@ -146,11 +146,15 @@ import Testing
       #expect(write.status != 0 && write.errors.contains("No space left on device"), "\(script): \(write.errors)")
     }
     #expect(try installation.shell("cat other; ls").text.hasPrefix("other\nd\n"))
+    // Emptied by the shell that then could not write.
+    #expect(try installation.shell("cat d/secret").text == "two")
+    #expect(try installation.polykey("get", "default:d/secret").text == "two")
     #expect(try installation.polykey("show", "default:d/secret@~0").text == "two")
     #expect(try installation.attempt("set", "default:x", input: "x").status == 8)
     try Program.check(["git", "-C", installation.repository(), "fsck", "--strict", "--no-dangling"])
 
     try FileManager.default.removeItem(atPath: ballast)
+    try installation.shell("sync d/secret; cat d/secret | grep -qx two")
     try installation.shell("echo four > d/secret; echo new > new; mkdir e; mv other another; rm -f large")
     try installation.unmount()
     #expect(try installation.polykey("get", "default:d/secret").text == "four")
@@ -168,9 +172,34 @@ import Testing
     for command in ["ls default:", "log default", "get default:no\u{1B}[2J"] {
       let program = try Program.run(
         ["script", "-qec", "\(Installation.program) \(command)", "/dev/null"], environment: installation.environment)
-      #expect(program.text.contains("x?]0;y??2J?z") || program.text.contains("no?[2J"), "\(program.text)")
+      #expect(
+        program.text.contains("\"x\\033]0;y\\a\\302\\2332J\\342\\200\\256z\"")
+          || program.text.contains("\"default:no\\033[2J\""),
+        "\(program.text)")
       #expect(!program.text.unicodeScalars.contains { $0.value == 0x1B || $0.value == 0x202E }, "\(command)")
     }
+  }
+}
+
+/// Lines in which names stand: nobody forges one by a name.
+@Suite("Names in lines") struct NameLineTests {
+  @Test func `a newline in a name makes no line, for a person or a program`() throws {
+    let installation = try Installation()
+    let forged = "a\n0123456789ab  2026-01-01 00:00:00  aaaaaaaa  D b"
+    let quoted = "\"a\\n0123456789ab  2026-01-01 00:00:00  aaaaaaaa  D b\""
+    try installation.polykey("set", "default:\(forged)", input: "1")
+    try installation.polykey("set", "default:\"q\"", input: "1")
+    #expect(try installation.polykey("ls", "default:").text == "\"\\\"q\\\"\"\n\(quoted)")
+    #expect(try installation.versions(of: forged) == ["A \(quoted)"])
+    for command in ["ls default:", "log default", "diff default \(try installation.versionNames(of: "\"q\"")[0]) HEAD"]
+    {
+      let program = try Program.run(
+        ["script", "-qec", "\(Installation.program) \(command)", "/dev/null"], environment: installation.environment)
+      #expect(
+        !program.text.split(whereSeparator: \.isNewline).contains { $0.hasPrefix("0123456789ab") }, "\(program.text)")
+    }
+    let missing = try installation.attempt("get", "default:no\nsuch")
+    #expect(missing.errors == "polykey: \"default:no\\nsuch\": no such file or directory\n")
   }
 }
 

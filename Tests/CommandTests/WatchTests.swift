@@ -74,6 +74,30 @@ import Testing
     #expect(program.waitForEnd() == 0)
   }
 
+  @Test func `names that are too long for the environment are on standard input, each a line`() throws {
+    let installation = try Installation()
+    let (list, variable) = (installation.directory("list"), installation.directory("variable"))
+    let program = try watch(
+      installation, "default:", "--exec", "cat > \(list); printf %s \"$POLYKEY_CHANGED\" > \(variable); echo done")
+    func texts() throws -> (list: String, variable: String) {
+      (try String(contentsOfFile: list, encoding: .utf8), try String(contentsOfFile: variable, encoding: .utf8))
+    }
+    try installation.polykey("set", "default:a\nb", input: "1")
+    try eventually { lines(program).count == 1 }
+    #expect(try texts() == ("\"default:a\\nb\"\n", "\"default:a\\nb\""))
+    // One commit of 20 names of 8,000 bytes.
+    let folder = Array(repeating: String(repeating: "x", count: 250), count: 31).joined(separator: "/")
+    try installation.polykey("mkdir", "-p", "default:d/\(folder)")
+    try eventually { try texts().list.contains("xx\n") }
+    for number in 0..<20 { try installation.polykey("set", "default:d/\(folder)/\(number)", input: "1") }
+    try eventually { try texts().list.contains("/19\n") }
+    try installation.polykey("mv", "default:d", "default:e")
+    try eventually { try texts().list.contains("default:e/\(folder)/19\n") }
+    let told = try texts()
+    #expect(told.variable.isEmpty && told.list.utf8.count > 131_072 && !told.list.contains("\n\n"))
+    #expect((0..<20).allSatisfy { told.list.contains("default:d/\(folder)/\($0)\n") })
+  }
+
   @Test func `wrong usage is told`() throws {
     let installation = try Installation()
     for arguments in [

@@ -55,6 +55,20 @@ import Testing
     #expect(try f.text("x") == "new" && f.stat("x").modified != last)
   }
 
+  @Test func `what another changed is not hidden by what a full disk keeps from being emptied`() throws {
+    let f = Fixture(MemoryBacking()) { $0.diskReserve = 1000 }
+    try f.put("x", "old")
+    let handle = try f.open("x", .only(\.write, \.truncate))
+    let content = f.backing.foreignContent(Array("new".utf8), of: try #require(f.backing.node("x")).object)
+    try arrive(f, try edited(f, "x") { $0.body = .regular(content) })
+    f.backing.storage.withLock { $0.available = 1001 }
+    expect(.noSpace) { try f.write(handle, [1, 2]) }
+    f.backing.storage.withLock { $0.available = 1 << 30 }
+    try f.close(handle)
+    // What is shown is what is stored, whichever it is.
+    #expect(try f.backing.content("x") == f.bytes("x"))
+  }
+
   @Test func `additions, moves and removals`() throws {
     let f = Fixture()
     try f.mkdir("d")

@@ -142,6 +142,44 @@ private let part = FileContent.partSize
     try f.put("d", "x")
   }
 
+  @Test func `what a full disk keeps from being written has not emptied the file`() throws {
+    let f = Fixture(MemoryBacking()) { $0.diskReserve = 1000 }
+    let large = [UInt8](repeating: 7, count: 3 << 20)
+    try f.put("a", "old")
+    try f.put("large", large)
+    let time = try f.stat("a").modified
+    let commits = f.backing.batches.count
+    func fill(_ isFull: Bool) { f.backing.storage.withLock { $0.available = isFull ? 1001 : 1 << 30 } }
+    for (name, content) in [("a", [UInt8]("old".utf8)), ("large", large)] {
+      // As a shell does: the descriptor is duplicated, and the first one closed.
+      let handle = try f.open(name, .only(\.write, \.truncate))
+      #expect(try f.stat(name).size == 0)
+      try f.flush(handle)
+      fill(true)
+      _ = f.invalidations.take()
+      expect(.noSpace) { try f.write(handle, [1, 2]) }
+      #expect(f.invalidations.take().count == 1)
+      expect(.noSpace) { try f.write(handle, [1, 2]) }
+      try f.close(handle)
+      fill(false)
+      #expect(try f.bytes(name) == content)
+    }
+    f.clock.advance(seconds: 10)
+    f.fs.tick()
+    #expect(try f.stat("a").modified == time)
+    #expect(f.backing.batches.count == commits)
+    // What was written before there was no more room stays written, and emptying alone stays a change.
+    let handle = try f.open("a", .only(\.write, \.truncate))
+    try f.write(handle, [1])
+    fill(true)
+    expect(.noSpace) { try f.write(handle, [2], at: 1) }
+    fill(false)
+    try f.close(handle)
+    #expect(try f.remounted().bytes("a") == [1])
+    try f.close(try f.open("a", .only(\.write, \.truncate)))
+    #expect(try f.remounted().bytes("a") == [])
+  }
+
   @Test func `set-id bits fall when somebody else writes`() throws {
     let f = Fixture()
     try f.put("x", "1")

@@ -156,7 +156,7 @@ extension Frame {
     name.hasPrefix("lost/") && ObjectName(hex: name.dropFirst("lost/".count).utf8) != nil
   }
 
-  /// Whether it is the name of the members' log, or of a fork of it.
+  /// Whether it is the name of the members' log, of a fork of it, or of an acknowledgement.
   static func isOfMembers(_ name: String) -> Bool { BranchName.isOfMembers(name) }
 
   /// The node whose branch has this short name; nil for "members" and for anything else.

@@ -19,8 +19,9 @@ struct ListConflicts: ParsableCommand {
       """)
 
   @OptionGroup var chosen: VaultOptions
-  @Option(help: ArgumentHelp("Make this the value at its place.", valueName: "path")) var take: String?
-  @Option(help: ArgumentHelp("Drop this; of a secret's own path all that lost.", valueName: "path")) var keep: String?
+  @Option(help: ArgumentHelp("Make this the value at its place.", valueName: "path")) var take: PathArgument?
+  @Option(help: ArgumentHelp("Drop this; of a secret's own path all that lost.", valueName: "path")) var keep:
+    PathArgument?
   @Flag(help: "Print one JSON object a line.") var json = false
 
   func validate() throws {
@@ -32,9 +33,9 @@ struct ListConflicts: ParsableCommand {
     let local = try LocalFileSystem(name, of: try chosen.identity.keynode())
     let conflicts = try explained { try local.conflicts() }
     if let path = take ?? keep {
-      try explained(path) {
+      try explained(path.text) {
         let found = try find(path, among: conflicts)
-        if take != nil { try accept(found, named: path, in: local) } else { try drop(found, in: local) }
+        if take != nil { try accept(found, named: path.text, in: local) } else { try drop(found, in: local) }
         try local.finish()
       }
     } else {
@@ -56,19 +57,20 @@ struct ListConflicts: ParsableCommand {
             ("label", label.map { .string($0) } ?? .null),
           ]))
       } else {
-        let origin = conflict.version.map { "  \(Dates.local($0.time))  \(label ?? $0.node.short)" } ?? ""
+        let origin = conflict.version.map { "  \(Dates.local($0.time))  \($0.node.named(label))" } ?? ""
         Console.print(path: conflict.path, origin)
       }
     }
   }
 
   /// What is shown at `path`, or lost that path.
-  private func find(_ path: String, among conflicts: [Conflict]) throws -> [Conflict] {
-    let bytes = Array((path.hasPrefix("\(chosen.vault):") ? path.dropFirst(chosen.vault.count + 1) : path[...]).utf8)
+  private func find(_ path: PathArgument, among conflicts: [Conflict]) throws -> [Conflict] {
+    let vault = [UInt8]("\(chosen.vault):".utf8)
+    let bytes = path.bytes.starts(with: vault) ? Array(path.bytes.dropFirst(vault.count)) : path.bytes
     let objects = Set(conflicts.filter { $0.path == bytes }.map(\.object))
     let found = conflicts.filter { objects.isEmpty ? $0.place == bytes : objects.contains($0.object) }
     guard !found.isEmpty else {
-      throw Failure(.missing, "\(path): no such conflict: see `polykey conflicts \(chosen.vault)`")
+      throw Failure(.missing, "\(path.text): no such conflict: see `polykey conflicts \(chosen.vault)`")
     }
     return found
   }

@@ -17,7 +17,12 @@ struct LogVersions: ParsableCommand {
   func run() throws {
     guard limit > 0 else { return }
     try explained(scope.secret?.text ?? "") {
-      let history = VersionHistory(of: try identity.keynode().openVault(scope.vault))
+      let vault = try identity.keynode().openVault(scope.vault)
+      let history = VersionHistory(of: vault)
+      let people = try vault.people()?.persons ?? [:]
+      func show(_ version: Version, _ changes: [ObjectChange]) {
+        self.show(version, changes, people[version.node]?.label)
+      }
       var count = 0
       if let secret = scope.secret {
         try history.walk(path: secret.path) { version throws(VaultError) in
@@ -36,17 +41,19 @@ struct LogVersions: ParsableCommand {
     }
   }
 
-  private func show(_ version: Version, _ changes: [ObjectChange]) {
+  private func show(_ version: Version, _ changes: [ObjectChange], _ label: String?) {
     if json {
       Console.print(
         JSON.object([
           ("version", .string(version.commit.hex)), ("time", .string(Dates.iso(version.time))),
-          ("node", .string(version.node.text)), ("clock", .number(Int64(clamping: version.clock))),
-          ("changes", .list(changes.map { .string("\($0.letter) \($0.label)") })),
+          ("node", .string(version.node.text)), ("label", label.map { .string($0) } ?? .null),
+          ("clock", .number(Int64(clamping: version.clock))),
+          ("changes", .list(changes.map { .text([UInt8]("\($0.letter) ".utf8) + $0.bytes) })),
         ]))
     } else {
-      let head = "\(version.commit.hex.prefix(12))  \(Dates.local(version.time))  \(version.node.short)"
-      for change in changes { Console.print("\(head)  \(change.letter) \(change.label)") }
+      let author = version.node.named(label)
+      let head = "\(version.commit.hex.prefix(12))  \(Dates.local(version.time))  \(author)"
+      for change in changes { Console.print([.text("\(head)  \(change.letter) ")] + change.pieces) }
       if changes.isEmpty { Console.print(head) }
     }
   }
@@ -57,7 +64,8 @@ struct ShowVersion: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "show", abstract: "Print a secret as it was in a version.",
     discussion: """
-      VERSION is a version of `polykey log`, or its first digits, or ~N for N versions of the secret back.
+      VERSION is a version of `polykey log`, or its first digits (4 at least), or ~N for N versions of the secret back. An @ before anything \
+      else belongs to the path.
 
       Example: polykey show prod:db/password@~1
       """)
@@ -68,10 +76,11 @@ struct ShowVersion: ParsableCommand {
   func run() throws {
     try explained(secret.address.text) {
       let history = VersionHistory(of: try identity.keynode().openVault(secret.address.vault))
-      let node = try history.node(at: secret.address.path, version: secret.version)
+      let node = try history.node(at: secret.address.path, version: try secret.version)
       guard case .regular = node.body else {
         throw Failure(.failed, "\(secret.address.text): it was not a regular file in that version")
       }
+      // What cannot be written is told at the end.
       unsafe try history.content(of: node) { bytes throws(VaultError) in _ = unsafe Console.write(bytes, to: 1) }
     }
   }
@@ -101,10 +110,12 @@ struct DiffVersions: ParsableCommand {
         let changes = try history.differences(
           from: try history.version(named: old), to: try history.version(named: new))
         for change in changes {
-          Console.print(
-            json
-              ? JSON.object([("change", .string(change.letter)), ("path", change.path.map { .text($0) } ?? .null)])
-              : "\(change.letter) \(change.label)")
+          if json {
+            Console.print(
+              JSON.object([("change", .string(change.letter)), ("path", change.path.map { .text($0) } ?? .null)]))
+          } else {
+            Console.print([.text("\(change.letter) ")] + change.pieces)
+          }
         }
         return
       }
@@ -142,15 +153,13 @@ struct RestoreVersion: ParsableCommand {
 
   func run() throws {
     let address = secret.address
-    guard let name = address.names.last else { return }
     try explained(address.text) {
       let local = try LocalFileSystem(address.vault, of: try identity.keynode())
       let history = VersionHistory(of: local.vault)
-      let node = try history.node(at: address.path, version: secret.version)
-      let parent = try local.makeDirectories(address.names.dropLast()).inode
+      let node = try history.node(at: address.path, version: try secret.version)
       switch node.body {
       case .regular:
-        unsafe try local.write(name, in: parent, mode: node.mode, like: node) { feed in
+        unsafe try local.write(address.names, mode: node.mode, like: node) { feed in
           var failure: (any Error)?
           unsafe try history.content(of: node) { bytes throws(VaultError) in
             do { if failure == nil { try unsafe feed(bytes) } } catch { failure = error }
@@ -158,11 +167,11 @@ struct RestoreVersion: ParsableCommand {
           if let failure { throw failure }
         }
       case .symbolicLink(let target):
-        if try local.findIfAny(address.names) != nil { try local.remove(name, in: parent) }
-        try local.makeSymbolicLink(name, in: parent, target: target)
+        try local.writeSymbolicLink(address.names, target: target)
       case .directory:
-        if try local.findIfAny(address.names) == nil { _ = try local.makeDirectory(name, in: parent, mode: node.mode) }
-        try local.imitate(node, try local.find(address.names).inode)
+        let directory = try local.makeDirectories(address.names)
+        guard directory.kind == .directory else { throw VFSError(.exists) }
+        try local.imitate(node, directory.inode)
       case .fifo, .characterDevice, .blockDevice:
         throw Failure(.failed, "\(address.text): it was no file, directory or symbolic link in that version")
       }
@@ -203,25 +212,25 @@ struct Verify: ParsableCommand {
   }
 
   private func show(_ finding: Finding) {
-    let subject: String
+    let subject: [UInt8]
     let path: [UInt8]?
     switch finding.subject {
-    case .commit(let name): (subject, path) = ("commit \(name.hex)", nil)
+    case .commit(let name): (subject, path) = ([UInt8]("commit \(name.hex)".utf8), nil)
     case .secret(let object, let known):
       path = known
       subject =
-        known.map { "\(chosen.vault):\(String(decoding: $0, as: UTF8.self))" }
-        ?? "secret of unknown name, object \(object.hex)"
+        known.map { [UInt8]("\(chosen.vault):".utf8) + $0 }
+        ?? [UInt8]("secret of unknown name, object \(object.hex)".utf8)
     }
     let reason = Failure(finding.reason).sentence
     if json {
       Console.print(
         JSON.object([
-          ("subject", .string(subject)), ("path", path.map { .text($0) } ?? .null),
+          ("subject", .text(subject)), ("path", path.map { .text($0) } ?? .null),
           ("version", .string(finding.commit.hex)), ("reason", .string(reason)),
         ]))
     } else {
-      Console.print("\(subject): \(reason)")
+      Console.print(path: subject, ": \(reason)")
     }
   }
 }
@@ -236,16 +245,25 @@ extension ObjectChange {
   }
 
   /// The path, or both of a renamed secret.
-  var label: String {
+  var pieces: [Console.Piece] {
     if path == nil, let unreadable {
       let state = if case .keyWithheld = unreadable { "withheld" } else { "damaged" }
-      return "(\(state) object \(object.hex.prefix(8)))"
+      return [.text("(\(state) object \(object.hex.prefix(8)))")]
     }
-    func text(_ path: [UInt8]?) -> String {
-      guard let path else { return "" }
-      return path.isEmpty ? "." : String(decoding: path, as: UTF8.self)
+    func name(_ path: [UInt8]?) -> Console.Piece { .name(path.map { $0.isEmpty ? [UInt8(ascii: ".")] : $0 } ?? []) }
+    if letter == "R", old?.paths.first != new?.paths.first {
+      return [name(old?.paths.first), .text(" -> "), name(path)]
     }
-    if letter == "R", old?.paths.first != new?.paths.first { return "\(text(old?.paths.first)) -> \(text(path))" }
-    return text(path)
+    return [name(path)]
+  }
+
+  /// The same as bytes.
+  var bytes: [UInt8] {
+    pieces.flatMap { piece in
+      switch piece {
+      case .text(let text): [UInt8](text.utf8)
+      case .name(let name): name
+      }
+    }
   }
 }

@@ -88,7 +88,7 @@ struct ListMembers: ParsableCommand {
         ]))
       return
     }
-    var text = "\(line.node.short)  \(line.role.padding(8))"
+    var text = "\(line.node.long)  \(line.role.padding(8))"
     if let label = line.person?.label { text += "  \(label)" }
     if line.isSelf { text += "  (this node)" }
     if let time = line.progress?.time { text += "  last wrote \(Dates.local(time))" }
@@ -96,6 +96,17 @@ struct ListMembers: ParsableCommand {
       text += line.heard.map { "  stale since \(Dates.local($0))" } ?? "  never heard of"
     }
     Console.print(text)
+  }
+}
+
+extension NodeID {
+  /// Characters that nobody finds a second key to, for where a member is to be told from others.
+  var long: String { String(text.prefix(16)) }
+
+  /// The first 8 characters, and the label that the members gave.
+  func named(_ label: String?) -> String {
+    // Columns are two spaces apart.
+    label.map { "\(short) (\($0.split(separator: " ").joined(separator: " ")))" } ?? short
   }
 }
 
@@ -145,14 +156,15 @@ struct RemoveMember: ParsableCommand {
   func run() throws {
     try explained {
       let (vault, node) = try chosen.find()
+      let label = try vault.people()?.persons[node]?.label
       try vault.remove(node, before: try before.map { try vault.version(namedInBranches: $0) })
       if before != nil {
         for builder in try vault.members(buildingOnCutVersionsOf: node) {
-          Console.tell("\(builder.short) has built upon a version that was to be cut off, which counts with its own.")
+          Console.tell("\(builder.long) has built upon a version that was to be cut off, which counts with its own.")
         }
       }
       // Removed it is, whether or not the vault's data can be read.
-      Console.tell("\(node.short) is removed.")
+      Console.tell("\(label.map { "\($0), " } ?? "")\(node.long) is removed.")
       let paths = try Exposure.paths(to: node, in: vault)
       Console.tell("It could read these; change them where they are valid:")
       for path in paths { Console.print(path: path) }
@@ -185,7 +197,7 @@ struct ListExposed: ParsableCommand {
                 ("label", people[node]?.label.map { .string($0) } ?? .null),
               ]))
           } else {
-            Console.print(path: path, "  (\(people[node]?.label ?? node.short))")
+            Console.print(path: path, "  (\(node.named(people[node]?.label)))")
           }
         }
       }

@@ -64,7 +64,8 @@ struct GetSecret: ParsableCommand {
       guard found.kind == .regular else { throw Failure(.failed, "\(address.text): not a regular file") }
       try unsafe local.read(found.inode) { bytes in
         guard unsafe Console.write(bytes, to: 1) else {
-          throw Failure(.failed, "cannot write to standard output: \(ErrorNumber.text(errno))")
+          try Console.finishOutput()
+          throw Failure(.failed, "cannot write to standard output: \(ErrorNumber.text(EPIPE))")
         }
       }
     }
@@ -76,20 +77,26 @@ struct SetSecret: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "set",
     abstract: "Write a secret from standard input, byte for byte, as one version; missing directories are made.",
-    discussion: "Example: pwgen -s 32 1 | tr -d '\\n' | polykey set prod:db/password")
+    discussion: """
+      Nothing is replaced before the input has been read to its end. On a terminal one line is asked for twice, and stored without a newline.
+
+      Example: pwgen -s 32 1 | tr -d '\\n' | polykey set prod:db/password
+      """)
 
   @OptionGroup var identity: IdentityOptions
   @Argument(help: "VAULT:PATH") var address: Address
 
   func run() throws {
-    guard let name = address.names.last else {
+    guard !address.names.isEmpty else {
       throw Failure(.usage, "\(address.text): name a secret, as in prod:db/password")
     }
-    if isatty(0) == 1 { Console.tell("Type or paste the secret, then press Ctrl-D.") }
     let local = try LocalFileSystem(address.vault, of: try identity.keynode())
     try explained(address.text) {
-      let parent = try local.makeDirectories(address.names.dropLast())
-      unsafe try local.write(name, in: parent.inode) { feed in try unsafe Console.readInput(feed) }
+      let typed = isatty(0) == 1 ? try Console.newSecret() : nil
+      unsafe try local.write(address.names) { feed in
+        guard let typed else { return try unsafe Console.readInput(feed) }
+        try unsafe typed.withUnsafeBytes { try unsafe feed($0) }
+      }
       try local.finish()
     }
   }

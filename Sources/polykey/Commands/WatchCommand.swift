@@ -6,8 +6,8 @@ struct WatchSecrets: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "watch", abstract: "Wait for changes of secrets; print them, or have a service take them up.",
     discussion: """
-      Of a directory, all that is in it counts. Without an action each change is a line, VAULT:PATH. A command finds these lines in \
-      POLYKEY_CHANGED, never the values. Changes that come together are one action. What fails is told on stderr; it goes on until SIGTERM.
+      Of a directory, all that is in it counts. Without an action each change is a line, VAULT:PATH. A command finds these lines on its \
+      standard input and, if they are short enough for that (120 KiB), in POLYKEY_CHANGED; never the values. Changes that come together are one action. What fails is told on stderr; it goes on until SIGTERM.
 
       A mount or `polykey serve` on this machine brings what peers write.
 

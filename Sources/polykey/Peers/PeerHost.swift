@@ -205,7 +205,7 @@ final class PeerHost: Sendable {
     }
     changed(vault)
     moved(vault.id)
-    log.complain(node, "\(node.short) has joined \(invitation.name) as \(invitation.role.rawValue)")
+    log.complain(node, "\(node.long) has joined \(invitation.name) as \(invitation.role.rawValue)")
     return .joined(vault.id, name: invitation.name)
   }
 }

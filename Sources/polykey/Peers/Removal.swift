@@ -9,7 +9,7 @@ enum Removal {
 
   /// That removals were undone, as people are told.
   static func returned(_ nodes: [NodeID]) -> String {
-    let names = nodes.map(\.short).joined(separator: ", ")
+    let names = nodes.map(\.long).joined(separator: ", ")
     return
       "\(names) was removed and is a member again, as the act of an owner who did not know of it came first: remove it anew (and invite it, to keep it)"
   }

@@ -22,7 +22,7 @@ enum MountPoint {
   static func absolute(_ path: String) throws -> String {
     if let resolved = unsafe realpath(path, nil) {
       defer { unsafe free(resolved) }
-      return unsafe String(cString: resolved)
+      return try unsafe Arguments.systemText(resolved, "the directory that \(path) leads to")
     }
     // A stale mount cannot be resolved, nor a directory that is yet to be made.
     if path.hasPrefix("/") { return path.count > 1 && path.hasSuffix("/") ? String(path.dropLast()) : path }
@@ -30,7 +30,7 @@ enum MountPoint {
       throw Failure(.mount, "the working directory is gone: \(ErrorNumber.text(errno))")
     }
     defer { unsafe free(here) }
-    return unsafe "\(String(cString: here))/\(path)"
+    return try unsafe "\(Arguments.systemText(here, "the working directory's path"))/\(path)"
   }
 
   /// Makes the directory if its parent is there.

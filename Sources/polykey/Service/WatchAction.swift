@@ -1,10 +1,11 @@
+import CLinux
 import Glibc
 
 /// What `polykey watch` does when secrets change.
 enum WatchAction: Sendable {
   /// Prints each one's address, or an object of JSON.
   case show(json: Bool)
-  /// Runs a command of the shell, with the addresses in POLYKEY_CHANGED.
+  /// Runs a command of the shell, with the addresses on its standard input, a line each, and in POLYKEY_CHANGED if they fit there.
   case run(String)
   /// Sends a signal to a process, given by its number or by a file that has it.
   case signal(Int32, process: String)
@@ -29,8 +30,12 @@ enum WatchAction: Sendable {
     switch self {
     case .show(let json): for change in changed { change.show(json: json) }
     case .run(let command):
-      let addresses = Array(changed.map(\.address).joined(separator: [0x0A]))
-      start("/bin/sh", ["-c", command], ["POLYKEY_CHANGED": addresses], called: "the command", started)
+      let lines = changed.map { Quoted.forLines($0.address) }
+      let value = Array(lines.joined(separator: [0x0A]))
+      start(
+        "/bin/sh", ["-c", command],
+        ["POLYKEY_CHANGED": value.count <= WatchAction.longestVariable ? value : []], input: value + [0x0A],
+        called: "the command", started)
     case .signal(let number, let process):
       guard let identifier = WatchAction.identifier(of: process) else {
         return Console.complain("\(process): no process has its number there")
@@ -38,9 +43,13 @@ enum WatchAction: Sendable {
       if kill(identifier, number) != 0 {
         Console.complain("process \(identifier) cannot be sent the signal: \(ErrorNumber.text(errno))")
       }
-    case .reload(let unit): start("systemctl", ["reload", "--", unit], [:], called: "systemctl reload", started)
+    case .reload(let unit):
+      start("systemctl", ["reload", "--", unit], [:], input: [], called: "systemctl reload", started)
     }
   }
+
+  /// Bytes of a value with which execve(2) takes no offence: 128 KiB with the name, an equals sign and a NUL, less room to spare.
+  private static let longestVariable = 120 << 10
 
   /// The number, or what the file of that path has in its first line.
   private static func identifier(of process: String) -> pid_t? {
@@ -50,14 +59,18 @@ enum WatchAction: Sendable {
   }
 
   private func start(
-    _ path: String, _ arguments: [String], _ environment: [String: [UInt8]], called name: String,
+    _ path: String, _ arguments: [String], _ environment: [String: [UInt8]], input: [UInt8], called name: String,
     _ started: (Child?) -> Void
   ) {
-    let null = unsafe open("/dev/null", O_RDONLY | O_CLOEXEC)
-    guard null >= 0 else { return Console.complain("cannot open /dev/null: \(ErrorNumber.text(errno))") }
-    defer { close(null) }
+    // Not a pipe, which a command that does not read would let run full.
+    let file = clinux_memory_file()
+    guard file >= 0 else { return Console.complain("no memory file can be had: \(ErrorNumber.text(errno))") }
+    defer { close(file) }
+    guard Console.write(input, to: file), lseek(file, 0, SEEK_SET) == 0 else {
+      return Console.complain("no memory for the names of what changed: \(ErrorNumber.text(errno))")
+    }
     do {
-      let child = try Child(path, arguments, descriptors: [null, 1, 2], environment: environment)
+      let child = try Child(path, arguments, descriptors: [file, 1, 2], environment: environment)
       started(child)
       let status = child.wait()
       started(nil)

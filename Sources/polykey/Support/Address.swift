@@ -7,20 +7,23 @@ struct Address: ExpressibleByArgument, Sendable {
   let vault: VaultName
   /// The path's names.
   let names: [Name]
+  /// For sentences: quoted where it could be mistaken.
   let text: String
 
-  init?(argument: String) {
-    guard let colon = argument.firstIndex(of: ":"), let vault = try? VaultName(String(argument[..<colon])) else {
-      return nil
-    }
+  init?(argument: String) { self.init(Arguments.bytes(of: argument)) }
+
+  fileprivate init?(_ bytes: [UInt8]) {
+    guard let colon = bytes.firstIndex(of: UInt8(ascii: ":")),
+      let vault = try? VaultName(String(decoding: bytes[..<colon], as: UTF8.self))
+    else { return nil }
     var names: [Name] = []
-    for part in argument[argument.index(after: colon)...].utf8.split(separator: 0x2F) where Array(part) != [0x2E] {
+    for part in bytes[(colon + 1)...].split(separator: 0x2F) where Array(part) != [0x2E] {
       guard let name = try? Name(part) else { return nil }
       names.append(name)
     }
     self.vault = vault
     self.names = names
-    text = argument
+    text = Quoted.text(bytes)
   }
 
   /// The path as the vault stores it.
@@ -34,7 +37,7 @@ struct Scope: ExpressibleByArgument, Sendable {
   let secret: Address?
 
   init?(argument: String) {
-    if argument.contains(":") {
+    if argument.utf8.contains(UInt8(ascii: ":")) {
       guard let address = Address(argument: argument) else { return nil }
       vault = address.vault
       secret = address.names.isEmpty ? nil : address
@@ -46,18 +49,46 @@ struct Scope: ExpressibleByArgument, Sendable {
   }
 }
 
-/// `VAULT:PATH@VERSION`.
+/// `VAULT:PATH@VERSION`, where the version is `~` and a number, or 4 to 40 hexadecimal digits; another `@` is the path's.
 struct VersionedAddress: ExpressibleByArgument, Sendable {
   let address: Address
-  let version: String
+  /// Nil if the argument is a path alone.
+  private let named: String?
 
   init?(argument: String) {
-    guard let at = argument.lastIndex(of: "@"), let address = Address(argument: String(argument[..<at])) else {
+    let bytes = Arguments.bytes(of: argument)
+    let at = bytes.lastIndex(of: UInt8(ascii: "@"))
+    let version = at.map { String(decoding: bytes[($0 + 1)...], as: UTF8.self) } ?? ""
+    let isVersion = VersionedAddress.isVersion(version)
+    guard let address = Address(isVersion ? Array(bytes[..<(at ?? 0)]) : bytes), !address.names.isEmpty else {
       return nil
     }
-    let version = String(argument[argument.index(after: at)...])
-    guard !version.isEmpty, !address.names.isEmpty else { return nil }
     self.address = address
-    self.version = version
+    named = isVersion ? version : nil
   }
+
+  /// - Throws: ``Failure`` if none was named.
+  var version: String {
+    get throws {
+      guard let named else {
+        throw Failure(
+          .usage, "\(address.text): no version is named: put @~1 behind it, or @ and a version of `polykey log`")
+      }
+      return named
+    }
+  }
+
+  private static func isVersion(_ text: String) -> Bool {
+    if text.utf8.first == UInt8(ascii: "~") { return text.utf8.dropFirst().allSatisfy { 0x30...0x39 ~= $0 } }
+    return 4...40 ~= text.utf8.count && text.utf8.allSatisfy { 0x30...0x39 ~= $0 || 0x61...0x66 ~= $0 }
+  }
+}
+
+/// A path in a vault, of any bytes.
+struct PathArgument: ExpressibleByArgument, Sendable {
+  let bytes: [UInt8]
+  /// For sentences.
+  var text: String { Quoted.text(bytes) }
+
+  init?(argument: String) { bytes = Arguments.bytes(of: argument) }
 }

@@ -1,5 +1,6 @@
 import Glibc
 import SecretMemory
+import Synchronization
 import Vault
 
 /// Standard streams and the terminal.
@@ -15,31 +16,53 @@ enum Console {
 
   static func print(_ line: String) { write(line: line, to: 1) }
 
-  /// A line that begins with a path, whose bytes a program gets as they are.
-  static func print(path: [UInt8], _ rest: String = "") {
-    if isatty(1) == 1 {
-      print(String(decoding: path, as: UTF8.self) + rest)
-    } else {
-      write(path + [UInt8]("\(rest)\n".utf8), to: 1)
-    }
+  /// A piece of a line.
+  enum Piece {
+    case text(String)
+    /// What others named, of any bytes.
+    case name([UInt8])
   }
 
-  /// On a terminal, names that others gave must not move its cursor, nor turn its text; a program gets them as they are.
+  /// A line with a path in it, which is quoted on a terminal where it could be mistaken; a program gets its bytes.
+  static func print(path: [UInt8], _ rest: String = "") { print([.name(path), .text(rest)]) }
+
+  static func print(_ pieces: [Piece]) {
+    let isTerminal = isatty(1) == 1
+    var line: [UInt8] = []
+    for piece in pieces {
+      switch piece {
+      case .text(let text): line += [UInt8]((isTerminal ? harmless(text) : text).utf8)
+      case .name(let name): line += isTerminal ? Quoted.forTerminal(name) : Quoted.forLines(name)
+      }
+    }
+    write(line + [0x0A], to: 1)
+  }
+
   private static func write(line: String, to descriptor: Int32) {
     if descriptor == 2 {
       ProgressLine.clear()
       MountLog.keepSmall()
     }
-    var line = line
-    if isatty(descriptor) == 1, !line.unicodeScalars.allSatisfy(isHarmless) {
-      line = String(String.UnicodeScalarView(line.unicodeScalars.map { isHarmless($0) ? $0 : "?" }))
-    }
-    write([UInt8]("\(line)\n".utf8), to: descriptor)
+    write([UInt8]("\(isatty(descriptor) == 1 ? harmless(line) : line)\n".utf8), to: descriptor)
   }
 
-  private static func isHarmless(_ scalar: Unicode.Scalar) -> Bool {
-    if scalar == "\n" || scalar == "\t" { return true }
-    return scalar.properties.generalCategory != .control && !scalar.properties.isBidiControl
+  /// On a terminal, what others wrote must not move its cursor, nor turn its text.
+  private static func harmless(_ line: String) -> String {
+    func isHarmless(_ scalar: Unicode.Scalar) -> Bool {
+      "\n\t".unicodeScalars.contains(scalar) || Quoted.isHarmless(scalar)
+    }
+    if line.unicodeScalars.allSatisfy(isHarmless) { return line }
+    return String(String.UnicodeScalarView(line.unicodeScalars.map { isHarmless($0) ? $0 : "?" }))
+  }
+
+  /// The errno of the first write to stdout that failed; 0: none did.
+  private static let outputError = Atomic<Int32>(0)
+
+  /// - Throws: ``Failure`` if not all that was printed has been written; who closed the pipe has seen enough.
+  static func finishOutput() throws {
+    let code = outputError.load(ordering: .relaxed)
+    guard code != 0, code != EPIPE else { return }
+    throw Failure(code == ENOSPC ? .noSpace : .failed, "cannot write to standard output: \(ErrorNumber.text(code))")
   }
 
   /// Writes all of `bytes`; false if the reader is gone or the disk is full.
@@ -55,7 +78,9 @@ enum Console {
       let rest = unsafe UnsafeRawBufferPointer(rebasing: bytes[offset...])
       let count = unsafe Glibc.write(descriptor, rest.baseAddress, rest.count)
       if count < 0 {
-        if errno == EINTR { continue }
+        let code = errno
+        if code == EINTR { continue }
+        if descriptor == 1 { _ = outputError.compareExchange(expected: 0, desired: code, ordering: .relaxed) }
         return false
       }
       offset += count
@@ -80,6 +105,24 @@ enum Console {
     let line = try readSecretLine(from: terminal)
     write([0x0A], to: terminal)
     return line
+  }
+
+  /// Bytes of the longest line that a terminal passes on; what is typed behind it is lost.
+  private static let longestLine = 4094
+
+  /// Asks twice for a secret of one line on the terminal, without echo.
+  static func newSecret() throws -> SecretText {
+    tell(
+      "Type or paste one line; it is not shown. For more than a line, or a long one, use a file: polykey set … < FILE")
+    let secret = try passphrase("Secret")
+    guard secret.count > 0 else { throw Failure(.failed, "nothing was typed: nothing was changed") }
+    guard secret.count <= longestLine else {
+      throw Failure(.failed, "that is too long to be typed: give it on standard input; nothing was changed")
+    }
+    guard secret.hasSameBytes(as: try passphrase("The same again")) else {
+      throw Failure(.failed, "the two differ: nothing was changed")
+    }
+    return secret
   }
 
   /// Reads a secret of at most 4,096 bytes up to the end of its first line.

@@ -75,24 +75,47 @@ struct LocalFileSystem {
     return found
   }
 
-  /// Replaces the file's content by what `feed` passes on, and its attributes by those of `model`, in one version.
+  /// Replaces the content of the file at a path by what `feed` passes on, and its attributes by those of `model`, in one version; makes
+  /// missing directories.
+  ///
+  /// Nothing of it is stored before `feed` has returned. If this throws, nothing is stored of it, and this file system is to be used no more.
   func write(
-    _ name: Name, in parent: InodeID, mode: UInt16 = 0o600, like model: StoredNode? = nil,
+    _ path: [Name], mode: UInt16 = 0o600, like model: StoredNode? = nil,
     feed: ((UnsafeRawBufferPointer) throws -> Void) throws -> Void
   ) throws {
+    guard let name = path.last else { return }
     var options = OpenOptions()
     options.write = true
     options.truncate = true
+    // Directories are stored when they are made: until then the file waits under a name that is not stored.
+    let parent = try findIfAny(path.dropLast())
+    let first = try parent == nil ? LocalFileSystem.temporaryName() : name
     let (entry, handle) = try fileSystem.create(
-      name, in: parent, mode: mode, options: options, exclusive: false, by: caller)
-    defer { fileSystem.release(handle) }
+      first, in: parent?.inode ?? .root, mode: mode, options: options, exclusive: false, by: caller)
     var offset: Int64 = 0
     unsafe try feed { bytes in
       let written = try result { unsafe fileSystem.write(handle, at: offset, bytes: bytes, reply: $0) }
       offset += Int64(written)
     }
     if let model { try imitate(model, entry.attributes.inode) }
+    if parent == nil { try rename(first, in: .root, to: name, in: try makeDirectories(path.dropLast()).inode) }
     try result { fileSystem.synchronize(handle, reply: $0) }
+    // Not where something failed: a file that is closed is stored as it is.
+    fileSystem.release(handle)
+  }
+
+  /// Makes the symbolic link at a path, in the place of what is there, in one version; makes missing directories.
+  func writeSymbolicLink(_ path: [Name], target: [UInt8]) throws {
+    guard let name = path.last else { return }
+    let parent = try makeDirectories(path.dropLast()).inode
+    let first = try LocalFileSystem.temporaryName()
+    try makeSymbolicLink(first, in: parent, target: target)
+    try rename(first, in: parent, to: name, in: parent)
+  }
+
+  /// A new name, as of editors' locks, which are never stored.
+  private static func temporaryName() throws -> Name {
+    try Name([UInt8](".#polykey-\(UInt64.random(in: .min ... .max))".utf8))
   }
 
   /// Gives an inode another's mode and extended attributes; they ride with the next commit.
@@ -126,7 +149,7 @@ struct LocalFileSystem {
     }
   }
 
-  func makeSymbolicLink(_ name: Name, in parent: InodeID, target: [UInt8]) throws {
+  private func makeSymbolicLink(_ name: Name, in parent: InodeID, target: [UInt8]) throws {
     _ = try result { fileSystem.makeSymbolicLink(name, in: parent, target: target, by: caller, reply: $0) }
   }
 

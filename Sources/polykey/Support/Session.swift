@@ -12,6 +12,12 @@ struct IdentityOptions: ParsableArguments {
   var identityDescriptor: Int32?
 
   static func paths() throws -> KeynodePaths {
+    // The first of these that is set is taken.
+    if let name = ["POLYKEY_HOME", "XDG_DATA_HOME", "HOME"].first(where: {
+      Environment.all[$0]?.hasPrefix("/") ?? false
+    }) {
+      try Environment.requireText(name)
+    }
     guard let paths = KeynodePaths(environment: Environment.all) else {
       throw Failure(.failed, "neither POLYKEY_HOME nor HOME is set to an absolute path")
     }
@@ -74,6 +80,7 @@ struct IdentityOptions: ParsableArguments {
   /// The passphrase from --passphrase-file, $POLYKEY_PASSPHRASE_FILE or the terminal.
   func passphrase(_ prompt: String) throws -> SecretText {
     if let file = passphraseFile ?? Environment.all["POLYKEY_PASSPHRASE_FILE"] {
+      try Environment.requireText("POLYKEY_PASSPHRASE_FILE")
       return try PassphraseFile.read(file)
     }
     return try Console.passphrase(prompt)
@@ -117,4 +124,10 @@ enum Environment {
     }
     return all
   }()
+
+  /// Refuses a variable whose value is not UTF-8, as another file than the one named would be meant.
+  static func requireText(_ name: String) throws {
+    guard let value = unsafe getenv(name) else { return }
+    _ = try unsafe Arguments.systemText(value, "the path in \(name)")
+  }
 }
