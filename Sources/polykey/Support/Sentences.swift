@@ -10,7 +10,7 @@ extension VFSError {
     case .notDirectory: "not a directory"
     case .isDirectory: "is a directory"
     case .notEmpty: "the directory is not empty: give -r to remove all in it"
-    case .nameTooLong: "a name has at most 255 bytes, a path 4,096"
+    case .nameTooLong: "a name has at most 255 bytes, a path 8,192"
     case .invalidArgument: "that cannot be done"
     case .notPermitted: "not permitted"
     case .accessDenied: "permission denied"
