@@ -131,7 +131,7 @@ package final class Mount: Sendable {
     let done = DispatchSemaphore(value: 0)
     let fileSystems = volumes.fileSystems
     for fileSystem in fileSystems {
-      fileSystem.synchronizeAll { result in
+      fileSystem.finish { result in
         if case .failure(let error) = result { failure.withLock { $0 = .notSaved(error) } }
         done.signal()
       }

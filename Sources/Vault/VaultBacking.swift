@@ -12,6 +12,8 @@ package final class VaultBacking: Backing {
   /// The commit that the file system above shows; apart from `state`, so that looking at it waits for no commit.
   private let shown: Mutex<Shown>
   private let onCommit: @Sendable () -> Void
+  /// Held while files beside the versions are written or removed.
+  private let keeping = Mutex<Void>(())
 
   /// What the file system above has been told of.
   struct State {
@@ -75,7 +77,7 @@ package final class VaultBacking: Backing {
   package func commit(_ batch: CommitBatch) throws(VFSError) -> CommitOutcome {
     do {
       let outcome = try state.withLock { state throws(VaultError) in try commit(batch, from: &state) }
-      if case .committed(let receipt) = outcome, !receipt.isEmpty || !batch.removals.isEmpty { onCommit() }
+      if case .committed(let receipt, _) = outcome, !receipt.isEmpty || !batch.removals.isEmpty { onCommit() }
       return outcome
     } catch {
       throw VFSError(error)
@@ -94,6 +96,25 @@ package final class VaultBacking: Backing {
   package func availableBytes() -> Int64 {
     (try? vault.repository.availableBytes()).map { Int64(clamping: $0) } ?? .max
   }
+
+  package var limits: NodeLimits { TarForm.limits }
+
+  package func keep(_ node: StoredNode) throws(VFSError) {
+    do {
+      try keeping.withLock { _ throws(VaultError) in try KeptNodes(of: vault, sealer: sealer).keep(node) }
+    } catch .unstorable {
+      throw VFSError(.notSupported)
+    } catch {
+      throw VFSError(error)
+    }
+  }
+
+  package func discardKept(_ objects: [ObjectID]) {
+    keeping.withLock { _ in for object in objects { KeptNodes(of: vault, sealer: sealer).discard(object) } }
+  }
+
+  /// What an earlier file system kept beside the versions, content and all; see ``VirtualFileSystem/restoreKept(_:)``.
+  package func keptNodes() throws(VaultError) -> [StoredNode] { try KeptNodes(of: vault, sealer: sealer).all() }
 
   /// Whether there is something to show that the file system above was not told of: by another process, or by a peer.
   package var isBehind: Bool {
@@ -122,7 +143,7 @@ package final class VaultBacking: Backing {
     var draft = Draft(state.tree)
     for object in batch.removals { try remove(object, leavingFor: nil, batch, state, &draft) }
     for node in batch.puts { try put(node, batch, state, &draft) }
-    if draft.puts.isEmpty, draft.removals.isEmpty { return .committed(draft.receipt) }
+    if draft.puts.isEmpty, draft.removals.isEmpty { return .committed(draft.receipt, refused: draft.refused) }
     let readme = vault.readme
     let (root, trees) = draft.tree.encode(readme: readme.name)
     draft.objects.append(contentsOf: trees)
@@ -145,7 +166,7 @@ package final class VaultBacking: Backing {
     shown.withLock { ($0.commit, $0.own) = (head.commit, head.commit) }
     // If this fails the version is there all the same; the caller is told, and it will be made again.
     if batch.durable { try vault.repository.flushQuickly() }
-    return .committed(draft.receipt)
+    return .committed(draft.receipt, refused: draft.refused)
   }
 
   /// A commit under construction.
@@ -153,6 +174,7 @@ package final class VaultBacking: Backing {
     var tree: DataTree
     var objects: [NewObject] = []
     var receipt: [ObjectID: [ContentReference?]] = [:]
+    var refused: [ObjectID: VFSError] = [:]
     var puts: [(key: ObjectKey, node: StoredNode)] = []
     var removals: [ObjectKey] = []
 
@@ -175,8 +197,12 @@ package final class VaultBacking: Backing {
       draft.removals.append(key)
       key = ObjectKey(node.object)
     }
-    guard let sealed = try sealIfSound(stored, as: key) else {
-      draft.receipt[node.object] = node.storedParts
+    let sealed: ObjectSealer.Sealed
+    do {
+      sealed = try sealer.seal(stored, as: key)
+    } catch {
+      guard error.isOfOneNode else { throw error }
+      draft.refused[node.object] = VFSError(error)
       return
     }
     try leave(node.object, for: stored, batch, state, &draft)
@@ -219,12 +245,12 @@ package final class VaultBacking: Backing {
     }
   }
 
-  /// Nil if content that is already stored is damaged: the object then stays as it is, so that it blocks no other change.
+  /// Nil if it cannot be stored elsewhere: the object then stays as it is, so that it blocks no other change.
   private func sealIfSound(_ node: StoredNode, as key: ObjectKey) throws(VaultError) -> ObjectSealer.Sealed? {
     do {
       return try sealer.seal(node, as: key)
     } catch {
-      if error.isUnreadable { return nil }
+      if error.isOfOneNode { return nil }
       throw error
     }
   }
@@ -290,13 +316,5 @@ extension VaultBacking {
       state.unreadable = damaged
     }
     return changes.compactMap { if case .put(let node) = $0 { node } else { nil } }
-  }
-}
-
-extension StoredNode {
-  /// Where the parts of a regular file are that the store has; nil for another kind.
-  fileprivate var storedParts: [ContentReference?]? {
-    guard case .regular(let content) = body else { return nil }
-    return content.parts.map { if case .stored(let reference) = $0 { reference } else { nil } }
   }
 }

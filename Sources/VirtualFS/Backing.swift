@@ -15,6 +15,8 @@ public protocol Backing: AnyObject, Sendable {
 
   /// Makes one version of all `changes`, or tells what others changed meanwhile.
   ///
+  /// A node that cannot be stored keeps no other from being stored: it is refused, and all others are stored.
+  ///
   /// - Throws: ``VFSError/Code/noSpace`` or ``VFSError/Code/io``; then nothing has changed in the store.
   func commit(_ batch: CommitBatch) throws(VFSError) -> CommitOutcome
 
@@ -25,6 +27,19 @@ public protocol Backing: AnyObject, Sendable {
 
   /// Bytes that the store's disk has left; may be up to 100 ms old.
   func availableBytes() -> Int64
+
+  /// What one node may have; asked once.
+  var limits: NodeLimits { get }
+
+  /// Keeps a node beside the versions so that it survives power loss: one that is to be no version yet, or cannot be one.
+  ///
+  /// It replaces what was kept of the same object. The next file system over the store is given it, unless it was discarded.
+  ///
+  /// - Throws: ``VFSError/Code/notSupported`` if nothing, or nothing so large, can be kept; ``VFSError/Code/noSpace`` or ``VFSError/Code/io``.
+  func keep(_ node: StoredNode) throws(VFSError)
+
+  /// Forgets what is kept of these objects; a later file system may be given it all the same if that fails.
+  func discardKept(_ objects: [ObjectID])
 }
 
 /// A part of a large file that is not stored yet.
@@ -40,6 +55,15 @@ public struct FreshPart: Sendable {
 extension Backing {
   /// Does nothing: for a store whose every commit is durable, or none can be.
   public func makeDurable() throws(VFSError) {}
+
+  /// No limits.
+  public var limits: NodeLimits { NodeLimits() }
+
+  /// Nothing can be kept.
+  public func keep(_ node: StoredNode) throws(VFSError) { throw VFSError(.notSupported) }
+
+  /// There is nothing to forget.
+  public func discardKept(_ objects: [ObjectID]) {}
 }
 
 /// What one version changes.
@@ -61,8 +85,11 @@ public struct CommitBatch: Sendable {
 
 /// How a commit ended.
 public enum CommitOutcome: Sendable {
-  /// All is stored. Holds, for each regular file among the batch's puts, where each part is now; nil is a hole.
-  case committed([ObjectID: [ContentReference?]])
+  /// All is stored but what is refused. Holds, for each regular file among the batch's puts, where each part is now (nil is a hole), and
+  /// why each put that is refused cannot be stored.
+  ///
+  /// A reference may be put under another object than the one that it was made for, and is then loaded as that one's.
+  case committed([ObjectID: [ContentReference?]], refused: [ObjectID: VFSError] = [:])
   /// Nothing was stored, as someone else committed first: apply these changes, then commit again. Also for an empty batch.
   case outdated([ExternalChange])
 }

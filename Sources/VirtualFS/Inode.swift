@@ -53,6 +53,14 @@ final class Inode {
   var namesAreDirty = false
   /// Where the backing has it while it bears an ephemeral name: the file that comes there may go on as this object.
   var heldPlace: HeldPlace?
+  /// When it was made, renamed or last closed, on the monotonic clock.
+  var idleSince: UInt64 = 0
+  /// Whether it is stored like any file, though its names are temporary: it was there for too long.
+  var isSettled = false
+  /// The state of it that the backing keeps beside the versions.
+  var kept: Kept?
+  /// Why it was in no commit that it should have been in.
+  var refusal: VFSError?
   /// Grows with each change of content, attributes or names; tells whether a commit caught the newest state.
   var version = Versions()
 
@@ -68,6 +76,13 @@ final class Inode {
     let name: Name
     /// On the monotonic clock.
     let since: UInt64
+  }
+
+  /// What the backing keeps of a file that is no version yet.
+  struct Kept {
+    /// Under which it is kept; the file may be another since.
+    let object: ObjectID
+    let version: Versions
   }
 
   init(
@@ -91,16 +106,21 @@ final class Inode {
   var isLinked: Bool { !links.isEmpty || isRoot }
   var isDirty: Bool { contentDirtySince != nil || attributesDirtySince != nil || namesAreDirty }
 
-  /// Whether it lives in memory only, as it was never committed and all its names are ephemeral.
-  var isEphemeral: Bool {
+  /// Whether it lives in memory only for now: it was never committed, and its names are temporary.
+  var isTemporary: Bool {
     guard !isPersisted, !isInFlight, !isRoot else { return false }
     if kind == .socket { return true }
-    return (isRegular || kind == .symbolicLink) && links.allSatisfy(\.isEphemeral)
+    guard !isSettled, isRegular || kind == .symbolicLink else { return false }
+    return hasTemporaryName || isKeptAsItIs
   }
 
-  /// Whether it is a file that was never committed and that may soon get its real name.
-  var isProvisional: Bool {
-    !isPersisted && !isInFlight && isRegular && links.allSatisfy { $0.isEphemeral || $0.isProvisional }
+  /// Whether all its names are temporary ones.
+  var hasTemporaryName: Bool { links.allSatisfy { $0.isEphemeral || $0.isProvisional && isRegular } }
+
+  /// Whether the backing keeps its content under its names.
+  var isKeptAsItIs: Bool {
+    guard let kept, !links.isEmpty else { return false }
+    return kept.object == object && kept.version.content == version.content && kept.version.names == version.names
   }
 
   var linkCount: UInt32 {

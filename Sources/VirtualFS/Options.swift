@@ -18,12 +18,22 @@ public struct Options: Sendable {
   public var diskReserve: Int64 = 8 << 20
   /// Whether the file system itself checks modes and owners; false where the kernel does (default_permissions).
   public var enforcesPermissions = false
-  /// Names that live in memory only until they are renamed to another.
+  /// Names of new files and symbolic links that live in memory only: while they are open, and for 5 s after the last close.
   ///
-  /// Called under a lock: it must be quick and must not call the file system.
+  /// A stored file that is renamed to such a name goes on being stored under its old one for 5 s, as a new one may be written there.
+  ///
+  /// This and the next three are called under a lock: they must be quick and must not call the file system.
   public var isEphemeral: @Sendable (Name) -> Bool = { _ in false }
-  /// Names under which a new file is not committed when it is closed, but when it is renamed to another, or after 5 s.
+  /// Further such names, of new files alone.
   public var isProvisional: @Sendable (Name) -> Bool = { _ in false }
+  /// Names of new files that are no version for that time if they are made durable before they are closed, as they are then renamed
+  /// over another.
+  public var isReplacement: @Sendable (Name) -> Bool = { _ in false }
+  /// Names of locks: where such a name is a further one of a file that lives in memory only, the file goes on doing so.
+  public var isLock: @Sendable (Name) -> Bool = { _ in false }
+  /// Bytes of the largest file that is kept beside the versions when it is made durable under a name of these kinds; a larger one
+  /// becomes a version.
+  public var keptSize: Int64 = 8 << 20
   /// Owner of the root until it is changed.
   public var rootOwner: UInt32 = 0
   /// Group of the root until it is changed.

@@ -6,8 +6,37 @@ struct Waiter: Sendable {
   var durable: Bool
   /// Whether the backing is to be asked even if there is nothing to commit.
   var forced = false
+  /// Which refused nodes it is told of.
+  var subject = Subject.none
   /// Told nil when it is done.
   var reply: @Sendable (VFSError?) -> Void
+
+  /// What a call changed: it fails if that cannot be stored, and not if something else cannot be.
+  enum Subject: Sendable {
+    /// Nothing that could be refused, such as a removal.
+    case none
+    case inode(InodeID)
+    /// All that there is.
+    case all
+  }
+
+  /// The answer after a commit that ended with `outcome`.
+  func answer(to outcome: CommitRound) -> VFSError? {
+    if let error = outcome.error { return error }
+    switch subject {
+    case .none: return nil
+    case .inode(let inode): return outcome.refused[inode]
+    case .all: return outcome.refused.min { $0.key < $1.key }?.value
+    }
+  }
+}
+
+/// How a round of commits ended.
+struct CommitRound: Sendable {
+  /// Why nothing was stored.
+  var error: VFSError?
+  /// Why these were not stored, though all else was.
+  var refused: [InodeID: VFSError] = [:]
 }
 
 /// What one commit holds, taken at one moment.
@@ -48,7 +77,7 @@ extension State {
   /// must be stored, then it is stored as it is now: it could not be stored with its old content under its new name.
   private func isDue(_ inode: Inode) -> Bool {
     guard inode.isLinked, inode.kind != .socket, inode.heldPlace == nil else { return false }
-    guard inode.isPersisted else { return inode.isRequested && !inode.isEphemeral }
+    guard inode.isPersisted else { return inode.isRequested && !inode.isTemporary }
     return inode.attributesDirtySince != nil || inode.namesAreDirty
       || inode.isRequested && inode.contentDirtySince != nil
   }
@@ -72,7 +101,8 @@ extension State {
     return snapshot
   }
 
-  private func storedNode(of inode: Inode, paths: inout [InodeID: [UInt8]]) -> StoredNode {
+  /// An inode as a backing is given it.
+  func storedNode(of inode: Inode, paths: inout [InodeID: [UInt8]]) -> StoredNode {
     let body: StoredNode.Body =
       switch inode.kind {
       case .regular: .regular(inode.file.stored)
@@ -100,15 +130,26 @@ extension State {
     return prefix.isEmpty ? link.name.bytes : prefix + [0x2F] + link.name.bytes
   }
 
-  /// The backing has a snapshot: what did not change since is clean.
-  mutating func apply(_ receipt: [ObjectID: [ContentReference?]], of snapshot: Snapshot, durable: Bool) {
+  /// The backing has a snapshot, but for what it refused: what did not change since is clean.
+  ///
+  /// - Returns: Why inodes were refused.
+  mutating func apply(
+    _ receipt: [ObjectID: [ContentReference?]], refused: [ObjectID: VFSError], of snapshot: Snapshot, durable: Bool
+  ) -> [InodeID: VFSError] {
     removals.subtract(snapshot.removals)
     hasUndurableCommits = !durable && (hasUndurableCommits || !snapshot.isEmpty)
     lastCommitFailed = false
-    for put in snapshot.puts { setStoredPath(of: put) }
+    var refusals: [InodeID: VFSError] = [:]
+    for put in snapshot.puts where refused[put.object] == nil { setStoredPath(of: put) }
     for (item, put) in zip(snapshot.items, snapshot.puts) {
+      if let error = refused[put.object] {
+        restore(item, put, after: error)
+        refusals[item.inode] = error
+        continue
+      }
       guard let inode = inodes[item.inode] else { continue }
       inode.isInFlight = false
+      inode.refusal = nil
       // Otherwise another file took over the object meanwhile.
       guard objects[put.object] === inode else { continue }
       inode.isPersisted = inode.isLinked
@@ -118,6 +159,7 @@ extension State {
       if inode.version.names == item.version.names { inode.namesAreDirty = false }
       if !inode.isDirty { dirty[inode.id] = nil }
     }
+    return refusals
   }
 
   private mutating func setStoredPath(of put: StoredNode) {
@@ -134,17 +176,22 @@ extension State {
   }
 
   /// A snapshot was not stored: all in it is as dirty as before.
-  mutating func restore(_ snapshot: Snapshot) {
-    for (item, put) in zip(snapshot.items, snapshot.puts) {
-      guard let inode = inodes[item.inode], inode.isLinked else {
-        // Born and deleted between two commits after all, unless it took over the object of a stored one.
-        if !item.wasPersisted { removals.remove(put.object) }
-        inodes[item.inode]?.isInFlight = false
-        continue
-      }
-      inode.isInFlight = false
-      inode.isRequested = inode.isRequested || item.wasRequested
+  mutating func restore(_ snapshot: Snapshot, after error: VFSError? = nil) {
+    for (item, put) in zip(snapshot.items, snapshot.puts) { restore(item, put, after: error) }
+  }
+
+  private mutating func restore(_ item: Snapshot.Item, _ put: StoredNode, after error: VFSError?) {
+    guard let inode = inodes[item.inode], inode.isLinked else {
+      // Born and deleted between two commits after all, unless it took over the object of a stored one.
+      if !item.wasPersisted { removals.remove(put.object) }
+      inodes[item.inode]?.isInFlight = false
+      return
     }
+    // It took over another object meanwhile, and its own was never stored.
+    if inode.object != put.object, !item.wasPersisted { removals.remove(put.object) }
+    inode.isInFlight = false
+    inode.isRequested = inode.isRequested || item.wasRequested
+    if let error { inode.refusal = error }
   }
 
   /// Takes all waiters, or ends the committer's duty if there are none.
@@ -157,12 +204,20 @@ extension State {
     return waiters
   }
 
-  /// Asks for the commit of all dirty content, or of that dirty since `deadline`.
+  /// Asks for the commit of all dirty content, or of that dirty since `deadline`; of temporary files, those that nobody had open since.
   func requestContent(dirtyBy deadline: UInt64 = .max) {
-    for inode in dirty.values where !inode.isEphemeral && !inode.isImplied {
+    for inode in dirty.values where !inode.isImplied {
       // Nothing came to the place of a file that was renamed: it was no editor's backup.
       if let place = inode.heldPlace, place.since <= deadline { inode.heldPlace = nil }
-      if !inode.isPersisted, inode.contentDirtySince == nil {
+      if inode.isTemporary {
+        // Nobody has it open, nor was it renamed: perhaps a person put it there, or an editor was killed.
+        let isIdle = inode.openHandles == 0 && inode.idleSince <= deadline
+        // One that is kept though its name is not temporary waits no longer than any open file.
+        let isOverdue = !inode.hasTemporaryName && inode.contentDirtySince.map { $0 <= deadline } ?? false
+        guard deadline == .max || isIdle || isOverdue else { continue }
+        inode.isSettled = true
+        inode.isRequested = true
+      } else if !inode.isPersisted, inode.contentDirtySince == nil {
         inode.isRequested = deadline == .max || inode.isRequested
       } else if let since = inode.contentDirtySince, since <= deadline {
         inode.isRequested = true
@@ -192,7 +247,7 @@ extension Inode {
 
 extension FileBody {
   /// The content as a backing is given it.
-  fileprivate var stored: FileContent {
+  var stored: FileContent {
     FileContent(
       size: size,
       parts: parts.map { part in

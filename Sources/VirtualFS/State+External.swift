@@ -246,7 +246,8 @@ extension State {
 }
 
 extension StoredNode.Body {
-  fileprivate var kind: FileKind {
+  /// The type of an inode that has this body.
+  var kind: FileKind {
     switch self {
     case .regular: .regular
     case .directory: .directory
@@ -274,7 +275,7 @@ extension FileBody {
 
 extension Inode {
   /// Steps to the root.
-  fileprivate var depth: Int {
+  var depth: Int {
     var depth = 0
     var node = self
     while let link = node.links.first {

@@ -160,7 +160,7 @@ extension State {
   }
 
   /// NAME~ and 8 hexadecimal digits of the object, shortened to 255 bytes, and if that is taken with more "~".
-  private func freeName(like name: Name, for inode: Inode, in parent: Inode) -> Name {
+  func freeName(like name: Name, for inode: Inode, in parent: Inode) -> Name {
     let digits = Array("0123456789abcdef".utf8)
     var suffix: [UInt8] = [0x7E]
     for shift in stride(from: 60, through: 32, by: -4) {

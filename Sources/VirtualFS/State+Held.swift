@@ -20,6 +20,7 @@ extension State {
       let object = old.object
       old.object = .random()
       old.isPersisted = false
+      old.idleSince = place.since
       objects[old.object] = old
       adopt(object, by: new, at: place.since)
     }

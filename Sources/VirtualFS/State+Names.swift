@@ -5,7 +5,8 @@ extension State {
   enum Outcome {
     /// Nothing that the backing knows has changed.
     case inMemory
-    case needsCommit
+    /// With what must be stored for the call to succeed.
+    case needsCommit(Waiter.Subject)
   }
 
   /// The directory `id`, where entries may be made or removed.
@@ -24,6 +25,7 @@ extension State {
     at moment: Moment
   ) throws(VFSError) -> Inode {
     guard parent.directory[name] == nil else { throw VFSError(.exists) }
+    try checkPath(name, in: parent)
     guard inodes.count < options.maximumInodes else { throw VFSError(.noSpace) }
     var mode = mode & 0o7777
     if kind != .symbolicLink { mode &= ~(by.umask & 0o777) }
@@ -38,6 +40,7 @@ extension State {
     }
     let inode = makeInode(kind: kind, mode: mode, owner: by.user, group: group, time: moment.time)
     inode.target = target
+    inode.idleSince = moment.monotonic
     link(inode, as: name, in: parent)
     // A regular file asks to be committed when it is closed.
     inode.isRequested = !inode.isRegular
@@ -59,16 +62,14 @@ extension State {
     guard !inode.isDirectory else { throw VFSError(.notPermitted) }
     guard inode.isLinked else { throw VFSError(.notFound) }
     guard parent.directory[name] == nil else { throw VFSError(.exists) }
-    guard inode.links.count < State.maximumLinks else { throw VFSError(.tooManyLinks) }
+    try checkPath(name, in: parent)
+    try checkLinks(of: inode, adding: name, in: parent)
     link(inode, as: name, in: parent)
     inode.changed = moment.time
     inode.isRequested = true
     touchEntries(of: parent, at: moment)
-    return (enter(inode), inode.isEphemeral ? .inMemory : .needsCommit)
+    return (enter(inode), inode.isTemporary ? .inMemory : .needsCommit(.inode(inode.id)))
   }
-
-  /// As many links as ext4 allows.
-  static var maximumLinks: Int { 65_000 }
 
   mutating func removeFile(
     _ name: Name, in parent: InodeID, by: Credentials, at moment: Moment
@@ -97,7 +98,7 @@ extension State {
     touchEntries(of: parent, at: moment)
     let isKnown = noteRemoval(of: inode)
     dropIfUnused(inode)
-    return isKnown ? .needsCommit : .inMemory
+    return isKnown ? .needsCommit(.none) : .inMemory
   }
 }
 
@@ -125,6 +126,8 @@ extension State {
     case (.exchange, let target?):
       if target.isDirectory, parent.isInside(target) { throw VFSError(.invalidArgument) }
       if target === inode { return .inMemory }
+      try checkMove(of: inode, from: (parent, name), to: (newParent, newName))
+      try checkMove(of: target, from: (newParent, newName), to: (parent, name))
       exchange((inode, name, parent), (target, newName, newParent))
       target.changed = moment.time
     case (_, let target?):
@@ -136,11 +139,18 @@ extension State {
       } else if target.isDirectory {
         throw VFSError(.isDirectory)
       }
+      try checkMove(of: inode, from: (parent, name), to: (newParent, newName))
+      if canHold(inode, name, parent, newName, newParent) {
+        let known = giveWay((target, newName, newParent), to: (inode, name, parent), at: moment)
+        hold(inode, Inode.HeldPlace(parent: parent.id, name: name, since: moment.monotonic))
+        return known ? .needsCommit(.none) : .inMemory
+      }
       let known = replace((target, newName, newParent), by: (inode, name, parent), at: moment)
       finishRename(of: inode, parent, newParent, at: moment)
-      return known || !inode.isEphemeral ? .needsCommit : .inMemory
+      return known || !inode.isTemporary ? .needsCommit(.inode(inode.id)) : .inMemory
     case (_, nil):
-      let holds = parent === newParent && inode.canBeHeld && !options.isEphemeral(name) && options.isEphemeral(newName)
+      try checkMove(of: inode, from: (parent, name), to: (newParent, newName))
+      let holds = canHold(inode, name, parent, newName, newParent)
       if parent === newParent {
         parent.directory.rename(name, to: newName)
         moveLink(of: inode, name: name, in: parent, to: newName, in: newParent)
@@ -158,11 +168,17 @@ extension State {
     }
     if let target { target.isRequested = true }
     finishRename(of: inode, parent, newParent, at: moment)
-    return inode.isEphemeral && target?.isEphemeral ?? true ? .inMemory : .needsCommit
+    return inode.isTemporary && target?.isTemporary ?? true ? .inMemory : .needsCommit(.inode(inode.id))
+  }
+
+  /// Whether a stored file is to be an editor's backup, that is to be stored at its old place for a while.
+  private func canHold(_ inode: Inode, _ name: Name, _ parent: Inode, _ newName: Name, _ newParent: Inode) -> Bool {
+    parent === newParent && inode.canBeHeld && !options.isEphemeral(name) && options.isEphemeral(newName)
   }
 
   private mutating func finishRename(of inode: Inode, _ parent: Inode, _ newParent: Inode, at moment: Moment) {
     inode.changed = moment.time
+    inode.idleSince = moment.monotonic
     inode.isRequested = true
     establish(inode)
     touchEntries(of: parent, at: moment)
@@ -191,27 +207,40 @@ extension State {
   ///
   /// - Returns: Whether the backing knows `target`.
   private mutating func replace(_ target: Place, by source: Place, at moment: Moment) -> Bool {
+    // A backup is no new version of the backup before it.
+    let isBackup = options.isEphemeral(target.name) && !options.isEphemeral(source.name)
+    guard !isBackup, source.inode.canAdopt(target.inode) else { return giveWay(target, to: source, at: moment) }
+    let object = target.inode.object
+    // Its object is no more to be removed: it goes on.
+    target.inode.isPersisted = false
+    objects[object] = nil
+    _ = giveWay(target, to: source, at: moment, isRemoval: false)
+    adopt(object, by: source.inode, at: moment.monotonic)
+    return true
+  }
+
+  /// Puts `source` in the place of `target`, as an object of its own.
+  ///
+  /// - Returns: Whether the backing has to be told that `target` lost that name.
+  private mutating func giveWay(
+    _ target: Place, to source: Place, at moment: Moment, isRemoval: Bool = true
+  ) -> Bool {
     source.parent.directory.remove(source.name)
     target.parent.directory.replace(target.name, by: source.inode)
-    let adopts = source.inode.canAdopt(target.inode)
     removeLink(of: target.inode, name: target.name, in: target.parent)
     moveLink(of: source.inode, name: source.name, in: source.parent, to: target.name, in: target.parent)
-    target.inode.changed = moment.time
-    let isKnown: Bool
-    if adopts {
-      adopt(target.inode.object, by: source.inode, at: moment.monotonic)
-      target.inode.isPersisted = false
-      isKnown = true
-    } else {
-      isKnown = noteRemoval(of: target.inode)
-    }
+    for inode in [target.inode, source.inode] { inode.changed = moment.time }
+    for parent in [source.parent, target.parent] { touchEntries(of: parent, at: moment) }
+    let isKnown = isRemoval && noteRemoval(of: target.inode)
     dropIfUnused(target.inode)
     return isKnown
   }
 
-  /// Lets a new file go on with the history of the object that it replaces.
+  /// Lets a file go on with the history of the object that it replaces; one that it had itself is no more.
   mutating func adopt(_ object: ObjectID, by inode: Inode, at monotonic: UInt64) {
-    objects[inode.object] = nil
+    if objects[inode.object] === inode { objects[inode.object] = nil }
+    if inode.isPersisted || inode.isInFlight { removals.insert(inode.object) }
+    removals.remove(object)
     inode.object = object
     objects[object] = inode
     inode.isPersisted = true
@@ -224,12 +253,9 @@ extension State {
 }
 
 extension Inode {
-  /// Whether it is a new file that may replace `other` as the same object.
-  ///
-  /// Not if parts were sealed already: the backing sealed them for the object that it is now.
+  /// Whether it is a file that may replace `other` as the same object.
   func canAdopt(_ other: Inode) -> Bool {
-    guard isRegular, !isPersisted, !isInFlight, links.count == 1 else { return false }
-    guard other.isRegular, other.isPersisted, other.links.count == 1 else { return false }
-    return file.parts.allSatisfy { if case .stored = $0.content { false } else { true } }
+    isRegular && links.count == 1 && other.isRegular && other.links.count == 1
+      && (other.isPersisted || other.isInFlight)
   }
 }

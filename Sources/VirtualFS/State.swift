@@ -12,6 +12,7 @@ struct Moment {
 struct State: @unchecked Sendable {
   // SAFETY (Sendable): the one state of a file system, and all inodes and handles in it, are reached through its mutex only.
   let options: Options
+  let limits: NodeLimits
   let cache: ContentCache
   let root: Inode
   /// All inodes that have a name, a handle or a lookup.
@@ -41,15 +42,20 @@ struct State: @unchecked Sendable {
   var removals: Set<ObjectID> = []
   /// Files that may have a ``Inode/heldPlace``.
   var held: [InodeID] = []
+  /// What the backing keeps beside the versions, and of which file.
+  var kept: [ObjectID: InodeID] = [:]
   var waiters: [Waiter] = []
   var isCommitting = false
   var hasUndurableCommits = false
   /// Whether nothing may be changed, for now or for ever.
   var isReadOnly: Bool
   var lastCommitFailed = false
+  /// Names that were too long to be stored, and were replaced.
+  var relocations = 0
 
-  init(options: Options, cache: ContentCache, moment: Moment) {
+  init(options: Options, limits: NodeLimits, cache: ContentCache, moment: Moment) {
     self.options = options
+    self.limits = limits
     self.cache = cache
     isReadOnly = options.isReadOnly
     root = Inode(
@@ -198,9 +204,11 @@ extension State {
   }
 
   mutating func addLink(of inode: Inode, name: Name, in parent: Inode) {
+    let isLock = inode.isTemporary && inode.isLinked && options.isLock(name)
     inode.links.append(
       Inode.Link(
-        parent: parent, name: name, isEphemeral: options.isEphemeral(name), isProvisional: options.isProvisional(name)))
+        parent: parent, name: name, isEphemeral: isLock || options.isEphemeral(name),
+        isProvisional: options.isProvisional(name)))
     touchNames(of: inode)
   }
 

@@ -18,8 +18,10 @@ extension VirtualFileSystem {
       switch resized {
       case .failure(let error): reply(.failure(error))
       case .success((let attributes, let isSynchronous)):
-        if handle == nil || isSynchronous {
-          commit(durable: isSynchronous, thenReply: attributes, to: reply)
+        if isSynchronous {
+          makeDurable(inode, thenReply: attributes, to: reply)
+        } else if handle == nil {
+          commit(of: .inode(inode), thenReply: attributes, to: reply)
         } else {
           reply(.success(attributes))
         }

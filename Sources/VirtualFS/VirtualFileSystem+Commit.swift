@@ -4,33 +4,38 @@ extension VirtualFileSystem {
   /// Rounds of "outdated" before a commit gives up.
   private static let maximumRounds = 100
 
-  /// Waits, without blocking, for a commit of all that is due now; `reply` gets nil or the error.
+  /// Waits, without blocking, for a commit of all that is due now; `reply` gets nil or the error, also that of a refused `subject`.
   ///
   /// If nobody commits, the calling thread does, and goes on until nobody waits.
-  func commit(durable: Bool, forced: Bool = false, reply: @escaping @Sendable (VFSError?) -> Void) {
+  func commit(
+    durable: Bool, forced: Bool = false, of subject: Waiter.Subject = .none,
+    reply: @escaping @Sendable (VFSError?) -> Void
+  ) {
     let isLeader = state.withLock { state -> Bool in
-      state.waiters.append(Waiter(durable: durable, forced: forced, reply: reply))
+      state.waiters.append(Waiter(durable: durable, forced: forced, subject: subject, reply: reply))
       defer { state.isCommitting = true }
       return !state.isCommitting
     }
     guard isLeader else { return }
     while let waiters = state.withLock({ $0.takeWaiters() }) {
-      let error = commitRound(
+      let outcome = commitRound(
         durable: waiters.contains(where: \.durable), forced: waiters.contains(where: \.forced))
-      for waiter in waiters { waiter.reply(error) }
+      for waiter in waiters { waiter.reply(waiter.answer(to: outcome)) }
     }
   }
 
   /// A commit point whose request succeeded in memory already.
-  func commit<Value: Sendable>(durable: Bool = false, thenReply value: Value, to reply: @escaping Reply<Value>) {
-    commit(durable: durable) { error in
+  func commit<Value: Sendable>(
+    durable: Bool = false, of subject: Waiter.Subject, thenReply value: Value, to reply: @escaping Reply<Value>
+  ) {
+    commit(durable: durable, of: subject) { error in
       if let error { reply(.failure(error)) } else { reply(.success(value)) }
     }
   }
 
   /// The same for an entry, whose lookup does not count if the reply is an error.
   func commit(thenReply entry: Entry, to reply: @escaping Reply<Entry>) {
-    commit(durable: false) { error in
+    commit(durable: false, of: .inode(entry.attributes.inode)) { error in
       if let error {
         self.forget(entry.attributes.inode, lookups: 1)
         reply(.failure(error))
@@ -40,17 +45,17 @@ extension VirtualFileSystem {
     }
   }
 
-  private func commitRound(durable: Bool, forced: Bool) -> VFSError? {
+  private func commitRound(durable: Bool, forced: Bool) -> CommitRound {
     for _ in 0..<VirtualFileSystem.maximumRounds {
       var snapshot = state.withLock { $0.takeSnapshot() }
-      if snapshot.isEmpty, !durable, !forced { return nil }
+      if snapshot.isEmpty, !durable, !forced { return CommitRound() }
       snapshot.dropZeroParts()
       let batch = CommitBatch(puts: snapshot.puts, removals: snapshot.removals, durable: durable)
       do throws(VFSError) {
         switch try backing.commit(batch) {
-        case .committed(let receipt):
-          state.withLock { $0.apply(receipt, of: snapshot, durable: durable) }
-          return nil
+        case .committed(let receipt, let refused):
+          return CommitRound(
+            refused: state.withLock { $0.apply(receipt, refused: refused, of: snapshot, durable: durable) })
         case .outdated(let changes):
           let moment = moment()
           let stale = state.withLock { state in
@@ -60,17 +65,17 @@ extension VirtualFileSystem {
           if !stale.isEmpty { invalidate(stale) }
         }
       } catch {
-        fail(snapshot)
-        return error
+        fail(snapshot, error)
+        return CommitRound(error: error)
       }
     }
-    fail(Snapshot())
-    return VFSError(.io)
+    fail(Snapshot(), VFSError(.io))
+    return CommitRound(error: VFSError(.io))
   }
 
-  private func fail(_ snapshot: Snapshot) {
+  private func fail(_ snapshot: Snapshot, _ error: VFSError) {
     state.withLock { state in
-      state.restore(snapshot)
+      state.restore(snapshot, after: error)
       state.lastCommitFailed = true
     }
   }
@@ -78,26 +83,35 @@ extension VirtualFileSystem {
 
 // MARK: the whole
 extension VirtualFileSystem {
-  /// Commits what has waited long enough: attributes 1 s, files dirty for 5 s, failed commits again.
+  /// Commits what has waited long enough: attributes 1 s, files dirty for 5 s, temporary ones closed for 5 s, failed commits again.
   ///
   /// It also makes earlier commits durable. Call it about once a second.
   public func tick() {
     let now = monotonic()
-    let (isDue, durable) = state.withLock { state -> (Bool, Bool) in
+    let (isDue, durable, obsolete) = state.withLock { state -> (Bool, Bool, [ObjectID]) in
       state.requestContent(dirtyBy: now < 5_000_000_000 ? 0 : now - 5_000_000_000)
       let overdue = state.hasOverdue(attributesBy: now < 1_000_000_000 ? 0 : now - 1_000_000_000)
       defer { state.hasUndurableCommits = false }
-      return (overdue, state.hasUndurableCommits)
+      return (overdue, state.hasUndurableCommits, state.obsoleteKept())
     }
     if isDue { commit(durable: false) { _ in } }
     // Not as a commit: others go on committing while the disk works.
-    if durable, (try? backing.makeDurable()) == nil { state.withLock { $0.hasUndurableCommits = true } }
+    if durable, (try? backing.makeDurable()) == nil {
+      state.withLock { $0.hasUndurableCommits = true }
+    } else {
+      discardKept(obsolete)
+    }
   }
 
-  /// Commits all that is dirty, durably; for syncfs, unmount and exit.
+  /// Commits all that is dirty, durably, temporary files too; for syncfs, unmount and exit.
+  ///
+  /// It fails if anything could not be stored, though all else is: ``unstored()`` tells what.
   public func synchronizeAll(reply: @escaping Reply<Void>) {
     state.withLock { $0.requestContent() }
-    commit(durable: true, thenReply: (), to: reply)
+    commit(durable: true, of: .all) { error in
+      self.discardKept(self.state.withLock { $0.obsoleteKept() })
+      if let error { reply(.failure(error)) } else { reply(.success(())) }
+    }
   }
 
   /// Asks the backing whether others committed, and applies it; `invalidate` is told before it replies.

@@ -46,7 +46,7 @@ extension VirtualFileSystem {
       try state.withLock { state throws(VFSError) in _ = try state.directory(inode) }
     }
     if case .failure(let error) = found { return reply(.failure(error)) }
-    commit(durable: true, thenReply: (), to: reply)
+    commit(durable: true, of: .none, thenReply: (), to: reply)
   }
 }
 

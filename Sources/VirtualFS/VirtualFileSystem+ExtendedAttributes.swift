@@ -54,6 +54,7 @@ extension VirtualFileSystem {
         $1.key == name ? $0 : $0 + $1.key.count + $1.value.count
       }
       guard total <= VirtualFileSystem.maximumAttributeTotal else { throw VFSError(.noSpace) }
+      try state.checkAttributes(of: inode, setting: name, to: value)
       try state.checkSpace(unwritten: value.count, available: available)
       guard inode.extendedAttributes.updateValue(value, forKey: name) != value else { return }
       state.touchAttributes(of: inode, at: moment)

@@ -71,41 +71,36 @@ extension VirtualFileSystem {
   /// The first close of a descriptor through which nothing was written leaves the commit, if one is due, to the next or to ``release(_:)``.
   public func flush(_ handle: HandleID, reply: @escaping Reply<Void>) {
     let needsCommit = attempt { () throws(VFSError) in
-      try state.withLock { state throws(VFSError) -> Bool in
+      try state.withLock { state throws(VFSError) -> InodeID? in
         let handle = try state.handle(handle)
-        guard handle.options.write || handle.options.truncate else { return false }
-        guard !handle.inode.isProvisional else { return false }
+        guard handle.options.write || handle.options.truncate else { return nil }
+        guard !handle.inode.isTemporary else { return nil }
         // A shell opens with O_TRUNC, duplicates the descriptor and closes the first one before it writes:
         // an empty version that nobody meant must not come of it.
         if !handle.hasWritten, !handle.wasFlushedUnwritten {
           handle.wasFlushedUnwritten = true
-          return false
+          return nil
         }
         // What has changed otherwise is committed within a second.
-        guard handle.inode.isDirty || !handle.inode.isPersisted else { return false }
-        return state.request(handle.inode)
+        guard handle.inode.isDirty || !handle.inode.isPersisted else { return nil }
+        return state.request(handle.inode) ? handle.inode.id : nil
       }
     }
     switch needsCommit {
     case .failure(let error): reply(.failure(error))
-    case .success(false): reply(.success(()))
-    case .success(true): commit(thenReply: (), to: reply)
+    case .success(nil): reply(.success(()))
+    case .success(let inode?): commit(of: .inode(inode), thenReply: (), to: reply)
     }
   }
 
-  /// fsync(2) and fdatasync(2): replies after a durable commit; at once for a file that lives in memory only.
+  /// fsync(2) and fdatasync(2): replies when the file is durable, as a version or, under a temporary name, kept beside the versions.
   public func synchronize(_ handle: HandleID, reply: @escaping Reply<Void>) {
-    let needsCommit = attempt { () throws(VFSError) in
-      try state.withLock { state throws(VFSError) -> Bool in
-        let inode = try state.handle(handle).inode
-        _ = state.request(inode)
-        return inode.isLinked && !inode.isEphemeral
-      }
+    let inode = attempt { () throws(VFSError) in
+      try state.withLock { state throws(VFSError) in try state.handle(handle).inode.id }
     }
-    switch needsCommit {
+    switch inode {
     case .failure(let error): reply(.failure(error))
-    case .success(false): reply(.success(()))
-    case .success(true): commit(durable: true, thenReply: (), to: reply)
+    case .success(let inode): makeDurable(inode, thenReply: (), to: reply)
     }
   }
 
@@ -113,16 +108,18 @@ extension VirtualFileSystem {
   ///
   /// What was written and not flushed is committed, though nobody is told how that ends.
   public func release(_ handle: HandleID) {
+    let now = monotonic()
     let needsCommit = state.withLock { state -> Bool in
       guard let handle = state.handles.removeValue(forKey: handle) else { return false }
       let inode = handle.inode
       inode.openHandles -= 1
+      inode.idleSince = now
       guard inode.isLinked else {
         state.dropIfUnused(inode)
         return false
       }
       return inode.openHandles == 0 && (inode.contentDirtySince != nil || !inode.isPersisted) && !inode.isRequested
-        && !inode.isInFlight && !inode.isProvisional
+        && !inode.isInFlight && !inode.isTemporary
         && state.request(inode)
     }
     if needsCommit { commit(durable: false) { _ in } }
@@ -257,7 +254,7 @@ extension State {
   ///
   /// - Returns: Whether there is something to commit that the backing is to have.
   func request(_ inode: Inode) -> Bool {
-    guard inode.isLinked, !inode.isEphemeral, inode.isDirty || !inode.isPersisted else { return false }
+    guard inode.isLinked, !inode.isTemporary, inode.isDirty || !inode.isPersisted else { return false }
     inode.isRequested = true
     inode.heldPlace = nil
     return true

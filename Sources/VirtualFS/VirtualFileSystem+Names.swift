@@ -65,7 +65,7 @@ extension VirtualFileSystem {
         let inode = try state.make(
           name, in: parent, kind: kind, mode: mode, target: target, by: by, at: moment)
         inode.isRequested = true
-        return (state.enter(inode), inode.isEphemeral)
+        return (state.enter(inode), inode.isTemporary)
       }
     }
     finish(made, reply: reply)
@@ -89,7 +89,8 @@ extension VirtualFileSystem {
       try state.withLock { state throws(VFSError) -> (Entry, Bool) in
         try state.checkSpaceForNames(available: available)
         let (entry, outcome) = try state.makeLink(name, in: parent, to: inode, by: by, at: moment)
-        return (entry, outcome == .inMemory)
+        if case .inMemory = outcome { return (entry, true) }
+        return (entry, false)
       }
     }
     finish(made, reply: reply)
@@ -109,8 +110,8 @@ extension VirtualFileSystem {
 
   /// renameat2(2).
   ///
-  /// A file that was never committed and replaces one that was, goes on as the same object: a secret keeps its history when an
-  /// editor saves it by renaming. Unless parts of it were sealed ahead (it is larger than one part and than the dirty limit).
+  /// A file that replaces another goes on as that one's object, if neither has a second name: a secret keeps its history, and peers' mounts
+  /// their inode, when a program saves it by renaming.
   public func rename(
     _ name: Name, in parent: InodeID, to newName: Name, in newParent: InodeID, flags: RenameFlags, by: Credentials,
     reply: @escaping Reply<Void>
@@ -134,7 +135,7 @@ extension VirtualFileSystem {
     switch outcome {
     case .failure(let error): reply(.failure(error))
     case .success(.inMemory): reply(.success(()))
-    case .success(.needsCommit): commit(thenReply: (), to: reply)
+    case .success(.needsCommit(let subject)): commit(of: subject, thenReply: (), to: reply)
     }
   }
 }

@@ -23,10 +23,10 @@ extension VirtualFileSystem {
     let length = bytes.count
     var restored: InodeID?
     let result = attempt { () throws(VFSError) in
-      try changeContent(mayGrow: true) { state, loaded throws(VFSError) -> Try<(Int, Bool)> in
+      try changeContent(mayGrow: true) { state, loaded throws(VFSError) -> Try<(Int, InodeID?)> in
         let (inode, open) = try state.writable(handle)
         let offset = open.options.append ? inode.file.size : offset
-        guard length > 0 else { return .done((0, false)) }
+        guard length > 0 else { return .done((0, nil)) }
         guard offset < state.options.maximumFileSize else { throw VFSError(.fileTooLarge) }
         let count = min(length, Int(clamping: state.options.maximumFileSize - offset))
         let range = offset..<offset + Int64(count)
@@ -58,7 +58,7 @@ extension VirtualFileSystem {
     let moment = moment()
     let available = backing.availableBytes()
     let result = attempt { () throws(VFSError) in
-      try changeContent(mayGrow: true) { state, loaded throws(VFSError) -> Try<(Void, Bool)> in
+      try changeContent(mayGrow: true) { state, loaded throws(VFSError) -> Try<(Void, InodeID?)> in
         let (inode, open) = try state.writable(handle)
         let newSize =
           switch mode {
@@ -165,15 +165,15 @@ extension VirtualFileSystem {
       }
       state.apply(change, to: inode, by: by, at: moment)
       if open == nil { inode.isRequested = true }
-      return .done((state.attributes(of: inode), open?.options.synchronous ?? false && state.request(inode)))
+      return .done((state.attributes(of: inode), open?.options.synchronous ?? false))
     }
   }
 
-  private func finish<Value: Sendable>(_ result: Result<(Value, Bool), VFSError>, reply: @escaping Reply<Value>) {
+  private func finish<Value: Sendable>(_ result: Result<(Value, InodeID?), VFSError>, reply: @escaping Reply<Value>) {
     switch result {
     case .failure(let error): reply(.failure(error))
-    case .success((let value, let isSynchronous)):
-      if isSynchronous { commit(durable: true, thenReply: value, to: reply) } else { reply(.success(value)) }
+    case .success((let value, nil)): reply(.success(value))
+    case .success((let value, let inode?)): makeDurable(inode, thenReply: value, to: reply)
     }
   }
 
@@ -236,11 +236,11 @@ extension State {
 
   /// Notes a change made through a handle.
   ///
-  /// - Returns: Whether it has to be committed at once.
-  fileprivate mutating func finishChange(of inode: Inode, by handle: Handle, at moment: Moment) -> Bool {
+  /// - Returns: The inode if the change has to be durable at once.
+  fileprivate mutating func finishChange(of inode: Inode, by handle: Handle, at moment: Moment) -> InodeID? {
     handle.hasWritten = true
     touchContent(of: inode, at: moment)
     if !handle.keepsSetID, dropPrivileges(of: inode) { touchAttributes(of: inode, at: moment) }
-    return handle.options.synchronous && request(inode)
+    return handle.options.synchronous ? inode.id : nil
   }
 }

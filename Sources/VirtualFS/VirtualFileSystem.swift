@@ -44,7 +44,8 @@ public final class VirtualFileSystem: Sendable {
     self.invalidate = invalidate
     cache = ContentCache(limit: options.cacheLimit)
     state = Guarded(
-      State(options: options, cache: cache, moment: Moment(time: now(), monotonic: monotonic())))
+      State(options: options, limits: backing.limits, cache: cache, moment: Moment(time: now(), monotonic: monotonic()))
+    )
   }
 
   /// Fills the file system, once, at the start.

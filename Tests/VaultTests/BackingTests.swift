@@ -107,7 +107,7 @@ import VirtualFS
     var content = generator.bytes(3 * BackingTests.part)
     let backing = try VaultBacking(sample.vault)
     let outcome = try backing.commit(CommitBatch(puts: [.file(["large"], content, object: object)]))
-    guard case .committed(let receipt) = outcome, let parts = receipt[object] else {
+    guard case .committed(let receipt, _) = outcome, let parts = receipt[object] else {
       Issue.record("not committed")
       return
     }

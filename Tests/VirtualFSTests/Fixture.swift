@@ -55,6 +55,13 @@ final class Fixture: Sendable {
 
   /// A fresh file system over what is stored.
   func remounted(_ change: (inout Options) -> Void = { _ in }) -> Fixture { Fixture(backing, change) }
+
+  /// As after a power loss: a fresh file system over what is stored, and what is kept beside it.
+  func restarted(_ change: (inout Options) -> Void = { _ in }) -> Fixture {
+    let again = remounted(change)
+    again.fs.restoreKept(backing.storage.withLock { Array(($0.kept ?? [:]).values) })
+    return again
+  }
 }
 
 let user = Credentials(user: 1000, group: 1000)

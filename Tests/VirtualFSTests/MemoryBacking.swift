@@ -19,6 +19,12 @@ final class MemoryBacking: Backing {
     var sealFailure: VFSError?
     var violations: [String] = []
     var keepsBatches = true
+    var limits = NodeLimits()
+    /// Why a node is refused, if it is.
+    var refusal: @Sendable (StoredNode) -> VFSError? = { _ in nil }
+    /// What is kept beside the versions; nil if nothing can be.
+    var kept: [ObjectID: StoredNode]?
+    var keeps = 0
   }
 
   let storage = Guarded(Storage())
@@ -27,10 +33,7 @@ final class MemoryBacking: Backing {
   func load(_ reference: ContentReference, of object: ObjectID) throws(VFSError) -> Block {
     let bytes = storage.withLock { storage -> [UInt8]? in
       storage.loads += 1
-      // What lives in memory only, as a backup whose object a new file took over, still has its content from where it was.
-      if storage.owners[reference.words.0] != object, storage.nodes[object] != nil {
-        storage.violations.append("load for another object")
-      }
+      // Not always of the object that it was made for: a file that replaces another goes on as that one's object.
       return storage.contents[reference.words.0]
     }
     guard let bytes else { throw VFSError(.corrupt) }
@@ -54,7 +57,8 @@ final class MemoryBacking: Backing {
         for change in changes { storage.keep(change) }
         return .success(.outdated(changes))
       }
-      return .success(.committed(storage.store(batch)))
+      let (receipt, refused) = storage.store(batch)
+      return .success(.committed(receipt, refused: refused))
     }
     return try result.get()
   }
@@ -62,6 +66,28 @@ final class MemoryBacking: Backing {
   func makeDurable() throws(VFSError) { storage.withLock { $0.syncs += 1 } }
 
   func availableBytes() -> Int64 { storage.withLock { $0.available } }
+
+  var limits: NodeLimits { storage.withLock { $0.limits } }
+
+  func keep(_ node: StoredNode) throws(VFSError) {
+    let isKept = storage.withLock { storage in
+      storage.kept?[node.object] = node
+      storage.keeps += 1
+      return storage.kept != nil
+    }
+    guard isKept else { throw VFSError(.notSupported) }
+  }
+
+  func discardKept(_ objects: [ObjectID]) {
+    storage.withLock { storage in for object in objects { storage.kept?[object] = nil } }
+  }
+
+  /// Paths of what is kept.
+  var keptPaths: [String] {
+    storage.withLock { storage in
+      (storage.kept ?? [:]).values.flatMap { $0.paths.map { String(decoding: $0, as: UTF8.self) } }.sorted()
+    }
+  }
 
   var batches: [CommitBatch] { storage.withLock { $0.batches } }
   var nodes: [StoredNode] { storage.withLock { Array($0.nodes.values) } }
@@ -117,14 +143,21 @@ extension MemoryBacking.Storage {
     }
   }
 
-  mutating func store(_ batch: CommitBatch) -> [ObjectID: [ContentReference?]] {
+  mutating func store(
+    _ batch: CommitBatch
+  ) -> (receipt: [ObjectID: [ContentReference?]], refused: [ObjectID: VFSError]) {
     var receipt: [ObjectID: [ContentReference?]] = [:]
+    var refused: [ObjectID: VFSError] = [:]
     if Set(batch.puts.map(\.object)).count != batch.puts.count { violations.append("an object is put twice") }
     for object in batch.removals {
       if batch.puts.contains(where: { $0.object == object }) { violations.append("put and removed") }
       nodes[object] = nil
     }
     for var node in batch.puts {
+      if let error = refusal(node) {
+        refused[node.object] = error
+        continue
+      }
       if case .regular(var content) = node.body {
         if content.parts.count != FileBody.partCount(content.size) { violations.append("wrong number of parts") }
         var references: [ContentReference?] = []
@@ -151,7 +184,7 @@ extension MemoryBacking.Storage {
       batches.append(batch)
       violations += inconsistencies
     }
-    return receipt
+    return (receipt, refused)
   }
 
   /// What no store may ever look like.

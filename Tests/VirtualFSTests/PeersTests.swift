@@ -39,7 +39,7 @@ private final class PeerBacking: Backing {
       let start = seen.withLock { $0 }
       seen.withLock { $0 = content.log.count }
       guard start == content.log.count else { return .outdated(Array(content.log[start...])) }
-      let receipt = content.storage.store(batch)
+      let (receipt, _) = content.storage.store(batch)
       content.log += batch.removals.map(ExternalChange.removed)
       content.log += batch.puts.compactMap { content.storage.nodes[$0.object].map(ExternalChange.put) }
       seen.withLock { $0 = content.log.count }

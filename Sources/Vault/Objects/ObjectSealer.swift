@@ -23,9 +23,10 @@ struct ObjectSealer: Sendable {
 
   /// Seals a node's new state, to stand under `key`.
   ///
-  /// - Throws: ``VaultError/objectDamaged(_:)`` if content that is already stored must be read and cannot.
+  /// - Throws: ``VaultError/unstorable``; ``VaultError/objectDamaged(_:)`` if content that is already stored must be read and cannot.
   func seal(_ node: StoredNode, as key: ObjectKey) throws(VaultError) -> Sealed {
     let tar = TarForm(node)
+    try tar.check()
     guard case .regular(let content) = node.body else {
       let blob = try encrypt([try tar.header()] + (try tar.trailer()))
       return Sealed(entries: [.init(slot: .header(of: key), blob: blob.name)], blobs: [blob], parts: nil)

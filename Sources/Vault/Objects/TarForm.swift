@@ -14,6 +14,30 @@ struct TarForm {
     precondition(!paths.isEmpty, "a stored node has a path")
   }
 
+  /// What all members' headers of one object may take: with 1 MiB of content they are a blob that every peer accepts.
+  static let limits: NodeLimits = {
+    var limits = NodeLimits()
+    limits.path = StoredPath.limit
+    limits.total = TarMember.headerLimit
+    // Two header blocks, the records of times, numbers and charset, and what is missing to a whole block.
+    limits.nameOverhead = 2 * TarMember.blockSize + 192 + TarMember.blockSize
+    limits.attributeOverhead = 24
+    return limits
+  }()
+
+  /// Refuses a node that no object can hold, before anything of it is encrypted.
+  ///
+  /// - Throws: ``VaultError/unstorable``.
+  func check() throws(VaultError) {
+    guard paths.allSatisfy({ $0.count <= StoredPath.limit }) else { throw .unstorable }
+    var target = 0
+    if case .symbolicLink(let bytes) = node.body { target = bytes.count }
+    let cost = TarForm.limits.cost(
+      names: paths.lazy.map(\.count), target: target,
+      attributes: node.extendedAttributes.lazy.map { ($0.key.count, $0.value.count) })
+    guard cost <= TarForm.limits.total else { throw .unstorable }
+  }
+
   /// The first member's header; its content, if any, follows.
   func header() throws(VaultError) -> PlainBytes {
     guard paths.allSatisfy({ $0.count <= StoredPath.limit }) else { throw .unstorable }

@@ -94,6 +94,10 @@ extension VaultError {
     default: false
     }
   }
+
+  /// Whether one node cannot be stored, while others may still be.
+  var isOfOneNode: Bool { self == .unstorable || isUnreadable }
+
   /// Whether a commit breaks a rule, or names what does.
   var isFlaw: Bool { if case .commitInvalid = self { true } else { false } }
 }

@@ -3,11 +3,17 @@ import VirtualFS
 
 /// The options that every file system of this program has.
 enum FileSystemOptions {
-  static func standard(readOnly: Bool = false) -> Options {
+  /// The options; `temporaryNames` tells whether files under the names of editors and copiers are no versions for a while (the command
+  /// line means what it names).
+  static func standard(readOnly: Bool = false, temporaryNames: Bool = true) -> Options {
     var options = Options()
     options.isReadOnly = readOnly
-    options.isEphemeral = { NamePatterns.ephemeral.contains($0.bytes) }
-    options.isProvisional = { NamePatterns.provisional.contains($0.bytes) }
+    if temporaryNames {
+      options.isEphemeral = { NamePatterns.ephemeral.contains($0.bytes) }
+      options.isProvisional = { NamePatterns.provisional.contains($0.bytes) }
+      options.isReplacement = { NamePatterns.replacement.contains($0.bytes) }
+      options.isLock = { NamePatterns.lock.contains($0.bytes) }
+    }
     options.rootOwner = getuid()
     options.rootGroup = getgid()
     // Numeric owners mean nothing on another machine; root alone presents, and may change, the stored ones.

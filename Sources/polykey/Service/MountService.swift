@@ -181,6 +181,7 @@ final class MountedVault: Sendable {
       invalidate: { [weak service] in service?.invalidate($0, of: name) })
     fileSystem.populate(try backing.nodes())
     fileSystem.setReadOnly(vault.role?.mayWrite != true)
+    fileSystem.restoreKept(try backing.keptNodes())
     if !options.readOnly { vault.prepareForWriting() }
     self.vault = vault
   }

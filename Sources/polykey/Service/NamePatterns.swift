@@ -2,17 +2,26 @@
 struct NamePatterns: Sendable {
   private let patterns: [[UInt8]]
 
-  /// Such files live in memory only: swap files, locks and backups of editors (the history has what a backup would), and what file
-  /// systems leave behind.
+  /// Such files live in memory only while they are open, and 5 s longer; then they are stored, as a person may have meant the name.
+  ///
+  /// Swap files, locks and backups of editors (the history has what a backup would), and what file systems leave behind.
   static let ephemeral = NamePatterns([
     "*.swp", "*.swo", "*.swx", "*.swpx", "4913", "*~", ".#*", "#*#", ".goutputstream-*", ".*.kate-swp", ".~lock.*#",
     ".nfs*", ".fuse_hidden*",
   ])
 
-  /// Such files are not committed when they are closed, but when they get their real name, or after 5 s.
+  /// Such new files are treated in the same way, but a stored one that gets such a name is stored under it at once.
   ///
   /// Those of rsync, sed, dotenv and programs that save by `NAME.tmp`: some look like names that a person may choose.
   static let provisional = NamePatterns([".*.??????", "sed??????", "*.tmp", ".tmp_????????"])
+
+  /// Such new files, too, if they are made durable before they are closed: those of programs that save carefully.
+  ///
+  /// Names that have a stored file's name in them need not be here.
+  static let replacement = NamePatterns(["tmp*", ".tmp*", "*.tmp*", "*.temp", "*.new", "*.part"])
+
+  /// Locks that GnuPG and mailers make by giving a temporary file a second name.
+  static let lock = NamePatterns(["*.lock"])
 
   /// A name matches if one pattern matches the whole of it.
   init(_ patterns: [String]) { self.patterns = patterns.map { [UInt8]($0.utf8) } }

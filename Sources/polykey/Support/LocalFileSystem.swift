@@ -17,8 +17,8 @@ struct LocalFileSystem {
       let vault = try keynode.openVault(name)
       let backing = try VaultBacking(vault)
       let fileSystem = VirtualFileSystem(
-        backing: backing, options: FileSystemOptions.standard(), now: Clocks.now, monotonic: Clocks.monotonic,
-        invalidate: { _ in })
+        backing: backing, options: FileSystemOptions.standard(temporaryNames: false), now: Clocks.now,
+        monotonic: Clocks.monotonic, invalidate: { _ in })
       fileSystem.populate(try backing.nodes())
       return (vault, backing, fileSystem)
     }

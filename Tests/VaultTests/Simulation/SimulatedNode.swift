@@ -68,7 +68,7 @@ final class SimulatedNode {
     guard let backing, vault?.role?.mayWrite == true else { return false }
     while true {
       switch try backing.commit(batch) {
-      case .committed(let receipt):
+      case .committed(let receipt, _):
         for node in batch.puts {
           var node = node
           if case .regular(var content) = node.body, let parts = receipt[node.object] {
