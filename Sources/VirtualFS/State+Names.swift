@@ -212,6 +212,8 @@ extension State {
   /// Lets a new file go on with the history of the object that it replaces.
   mutating func adopt(_ object: ObjectID, by inode: Inode, at monotonic: UInt64) {
     objects[inode.object] = nil
+    // What came from outside for the one that is replaced is so, too.
+    objects[object]?.incoming = nil
     inode.object = object
     objects[object] = inode
     inode.isPersisted = true
