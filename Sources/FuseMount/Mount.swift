@@ -23,6 +23,7 @@ package final class Mount: Sendable {
   /// Nil if the mount is read-only, where nothing can be repeated.
   private let replayer: Replayer?
   private let ticker: Ticker
+  private let settler: Settler
   /// Whether ``run()`` has taken over the duty to unmount.
   private let hasRun = Atomic(false)
 
@@ -41,8 +42,10 @@ package final class Mount: Sendable {
     server = Server(volumes: volumes, kernelCache: options.kernelCache)
     session = try Session(server: server, options: options, at: self.directory)
     replayer = options.readOnly ? nil : Replayer(server: server, session: session, at: self.directory)
-    notifier = Notifier(session: session, replayer: replayer)
+    notifier = Notifier(session: session, volumes: volumes, replayer: replayer)
     ticker = Ticker(volumes: volumes)
+    settler = Settler(volumes: volumes)
+    for fileSystem in volumes.fileSystems { fileSystem.startConfirming() }
   }
 
   deinit { if !hasRun.load(ordering: .acquiring) { session.unmount() } }
@@ -61,6 +64,7 @@ package final class Mount: Sendable {
       try notifier.start()
       try replayer?.start()
       try ticker.start()
+      try settler.start()
       let isGone = session.wait()
       ticker.stop()
       notifier.stop()
@@ -76,10 +80,12 @@ package final class Mount: Sendable {
       failure = error
     }
     session.stop()
+    settler.stop()
     // syncfs(2) does not wait for the writes that it starts, and each answer lets the kernel queue another. A commit's
     // thread may answer, too: the connection is closed only when all is answered. Who goes on asking is cut off.
     for _ in 0..<100 {
       let isQueued = session.drain()
+      for fileSystem in volumes.fileSystems { fileSystem.stopWaiting() }
       server.pending.wait()
       if !isQueued { break }
     }
@@ -95,6 +101,7 @@ package final class Mount: Sendable {
   ///
   /// - Throws: ``MountError/duplicateVolume``, ``MountError/invalidVolumeName`` or ``MountError/tooManyVolumes``.
   package func add(_ volume: Volume) throws(MountError) -> VolumeID {
+    volume.fileSystem.startConfirming()
     let id = try volumes.add(volume)
     announce(volume.name)
     return id
@@ -107,6 +114,7 @@ package final class Mount: Sendable {
   package func remove(volumeNamed name: [UInt8]) -> Bool {
     guard let fileSystem = volumes.remove(named: name) else { return false }
     announce(name)
+    fileSystem.stopWaiting()
     // An error shows when the file system's owner synchronizes it; here nobody could be told.
     fileSystem.synchronizeAll { _ in }
     return true
@@ -118,8 +126,11 @@ package final class Mount: Sendable {
   /// Makes the kernel forget what an external change made stale, and then tells those who watch with inotify; returns at
   /// once, from any thread.
   package func invalidate(_ invalidations: [Invalidation], volume: VolumeID) {
-    let notices = invalidations.map { Notifier.Notice($0, of: volume, isReplayed: replayer != nil) }
+    let notices = invalidations.flatMap {
+      Notifier.Notice.notices(for: $0, of: volume, isReplayed: replayer != nil)
+    }
     notifier.post(notices + [.replay(invalidations, volume)])
+    settler.wake()
   }
 
   private func announce(_ name: [UInt8]) {

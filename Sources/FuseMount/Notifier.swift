@@ -12,6 +12,8 @@ final class Notifier: Sendable {
     case inode(UInt64, attributesOnly: Bool)
     case entry(parent: UInt64, name: [UInt8])
     case deleted(parent: UInt64, child: UInt64, name: [UInt8])
+    /// The kernel holds nothing of an inode's older content any more.
+    case confirmed(InodeID, VolumeID)
     /// All before was told: watchers may hear of it.
     case replay([Invalidation], VolumeID)
   }
@@ -26,10 +28,12 @@ final class Notifier: Sendable {
   private let state = Mutex(State())
   private let arrived = DispatchSemaphore(value: 0)
   private let session: Session
+  private let volumes: VolumeTable
   private let replayer: Replayer?
 
-  init(session: Session, replayer: Replayer?) {
+  init(session: Session, volumes: VolumeTable, replayer: Replayer?) {
     self.session = session
+    self.volumes = volumes
     self.replayer = replayer
   }
 
@@ -72,6 +76,7 @@ final class Notifier: Sendable {
     case .inode(let node, let attributesOnly): session.notifyInode(node, attributesOnly: attributesOnly)
     case .entry(let parent, let name): session.notifyEntry(name, in: parent)
     case .deleted(let parent, let child, let name): session.notifyDeleted(name, of: child, in: parent)
+    case .confirmed(let inode, let volume): volumes.fileSystem(volume)?.confirm(inode)
     case .replay(let invalidations, let volume): replayer?.post(invalidations, of: volume)
     }
   }
@@ -79,22 +84,23 @@ final class Notifier: Sendable {
 
 extension Notifier.Notice {
   /// What the kernel must forget for `invalidation` of `volume`, which watchers hear of by a replay if it `isReplayed`.
-  init(_ invalidation: Invalidation, of volume: VolumeID, isReplayed: Bool) {
+  static func notices(for invalidation: Invalidation, of volume: VolumeID, isReplayed: Bool) -> [Self] {
     func node(_ inode: InodeID) -> UInt64 { VolumeTable.node(inode, of: volume) }
     switch invalidation {
-    // The pages of an open file fall by themselves when its new time or size is seen; to drop them here could block
-    // behind a read of it.
-    case .inode(let inode, let aspect, let isOpen):
-      self = .inode(node(inode), attributesOnly: isOpen || aspect != .content)
+    // Pages too, also of an open file: who opens it next may meet none that is older than the content. This waits for a
+    // read that is being answered.
+    case .inode(let inode, .content, _):
+      return [.inode(node(inode), attributesOnly: false), .confirmed(inode, volume)]
+    case .inode(let inode, _, _): return [.inode(node(inode), attributesOnly: true)]
+    case .waiting: return []
     case .entry(let change):
       let (parent, name) = (node(change.parent), change.name.bytes)
       // A removal that is replayed ends the watches of the inode when those of its directory have heard of it. What has
       // made room for another is told here.
       if let before = change.before, change.isGone, !isReplayed || change.after != nil {
-        self = .deleted(parent: parent, child: node(before.inode), name: name)
-      } else {
-        self = .entry(parent: parent, name: name)
+        return [.deleted(parent: parent, child: node(before.inode), name: name)]
       }
+      return [.entry(parent: parent, name: name)]
     }
   }
 }

@@ -27,7 +27,7 @@ struct ReplayQueue {
       Subject(node: VolumeTable.node(node.inode, of: volume), kind: node.kind)
     }
     switch invalidation {
-    case .inode(_, .names, _): return
+    case .inode(_, .names, _), .waiting: return
     case .inode(let inode, let aspect, _):
       let key = Key.inode(node(inode))
       var (content, attributes) = (aspect == .content, aspect == .attributes)

@@ -35,10 +35,9 @@ func fuseOpen(_ context: UnsafeMutableRawPointer, _ request: OpaquePointer, _ in
   if server.stage.isActor(of: request) { return server.replayOpen(request, inode) }
   server.serve(request, at: inode) { place throws(VFSError) in
     let options = OpenOptions(flags: flags)
-    let handle = try place.fileSystem.open(place.inode, options: options, by: request.caller)
-    let file = OpenFile(handle: handle, appends: options.append)
-    let writes = options.write || options.truncate
-    if !request.reply(handle: file.wire, flags: server.openFlags(writes: writes)) { place.fileSystem.release(handle) }
+    place.fileSystem.open(
+      place.inode, options: options, by: request.caller,
+      reply: server.replyOpen(to: request, of: place, options: options))
   }
 }
 

@@ -63,6 +63,22 @@ final class Server: Sendable {
     }
   }
 
+  /// A reply that answers `request` with an open file of `place`'s volume; perhaps when a change from outside has landed.
+  func replyOpen(to request: Request, of place: Place, options: OpenOptions) -> Reply<HandleID> {
+    pending.begin()
+    return { [self] result in
+      switch result {
+      case .success(let handle):
+        let file = OpenFile(handle: handle, appends: options.append)
+        let isTaken = request.reply(
+          handle: file.wire, flags: openFlags(writes: options.write || options.truncate))
+        if !isTaken { place.fileSystem.release(handle) }
+      case .failure(let error): request.fail(error)
+      }
+      pending.end()
+    }
+  }
+
   func replyCount(to request: Request) -> Reply<Int> {
     pending.begin()
     return { [self] result in

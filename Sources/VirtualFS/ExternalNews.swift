@@ -16,6 +16,11 @@ struct ExternalNews {
     inodes.append(.inode(inode.id, aspect, isOpen: inode.openHandles > 0))
   }
 
+  /// Notes that an inode's new content waits.
+  mutating func noteWaiting(_ inode: Inode) {
+    if !inodes.contains(.waiting(inode.id)) { inodes.append(.waiting(inode.id)) }
+  }
+
   /// Notes that an entry is about to change; what it is when all is applied counts.
   mutating func note(_ name: Name, in parent: Inode) {
     // Of a directory that the cache does not know it knows no entry, neither that one is absent.

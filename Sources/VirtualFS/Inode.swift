@@ -61,6 +61,11 @@ final class Inode {
   var kept: Kept?
   /// Why it was in no commit that it should have been in.
   var refusal: VFSError?
+  /// New content from outside that waits for those who are reading the old.
+  var incoming: Incoming?
+  /// Changes of its content that a cache above has not confirmed, and when the newest came, on the monotonic clock.
+  var untold = 0
+  var untoldSince: UInt64 = 0
   /// Grows with each change of content, attributes or names; tells whether a commit caught the newest state.
   var version = Versions()
 
@@ -151,10 +156,15 @@ final class Handle {
   var truncation: Truncation?
   /// Whether one of its descriptors was closed before anything was written.
   var wasFlushedUnwritten = false
+  /// When it was opened, on the monotonic clock.
+  let opened: UInt64
+  /// When it was last read from somewhere before the end; nil if the last reading came to the end.
+  var readOn: UInt64?
 
-  init(inode: Inode, options: OpenOptions, keepsSetID: Bool) {
+  init(inode: Inode, options: OpenOptions, keepsSetID: Bool, opened: UInt64) {
     self.inode = inode
     self.options = options
     self.keepsSetID = keepsSetID
+    self.opened = opened
   }
 }

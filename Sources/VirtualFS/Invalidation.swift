@@ -17,6 +17,8 @@ public enum Invalidation: Hashable, Sendable {
   case inode(InodeID, Aspect, isOpen: Bool)
   /// A directory's entry.
   case entry(EntryChange)
+  /// New content of an inode waits for its readers: ``VirtualFileSystem/settle()`` is to be called.
+  case waiting(InodeID)
 }
 
 /// What an external change made of one entry of a directory, from its beginning to its end.

@@ -16,6 +16,10 @@ public struct Options: Sendable {
   ///
   /// Renames and removals, whose versions need little, are accepted down to a 32nd of it.
   public var diskReserve: Int64 = 8 << 20
+  /// Nanoseconds for which a change of content from outside waits for those who are reading the file; 0 lets it land at once.
+  ///
+  /// Of a file that is read for longer the change lands after twice that time. Someone has to call ``VirtualFileSystem/settle()`` then.
+  public var readerPatience: UInt64 = 0
   /// Whether the file system itself checks modes and owners; false where the kernel does (default_permissions).
   public var enforcesPermissions = false
   /// Names of new files and symbolic links that live in memory only: while they are open, and for 5 s after the last close.

@@ -105,7 +105,7 @@ extension State {
   func storedNode(of inode: Inode, paths: inout [InodeID: [UInt8]]) -> StoredNode {
     let body: StoredNode.Body =
       switch inode.kind {
-      case .regular: .regular(inode.file.stored)
+      case .regular: .regular(inode.incoming?.content ?? inode.file.stored)
       case .directory: .directory
       case .symbolicLink: .symbolicLink(target: inode.target)
       case .fifo, .socket: .fifo  // sockets are never due
@@ -114,7 +114,7 @@ extension State {
       }
     return StoredNode(
       object: inode.object, body: body, paths: inode.links.map { path(of: $0, paths: &paths) }, mode: inode.mode,
-      owner: inode.owner, group: inode.group, modified: inode.modified,
+      owner: inode.owner, group: inode.group, modified: inode.incoming?.modified ?? inode.modified,
       extendedAttributes: inode.extendedAttributes)
   }
 

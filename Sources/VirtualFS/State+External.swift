@@ -211,20 +211,23 @@ extension State {
     _ inode: Inode, from node: StoredNode, isNew: Bool, _ merge: inout ExternalMerge
   ) {
     var (isChanged, isTouched, hasContent) = (false, false, false)
+    let isAwaiting = !isNew && awaitReaders(of: inode, with: node, &merge)
     if inode.attributesDirtySince == nil {
       let isOwned = options.presentedOwner != nil || inode.owner == node.owner && inode.group == node.group
       isChanged =
         inode.mode != node.mode & 0o7777 || !isOwned || inode.extendedAttributes != node.extendedAttributes
-      isTouched = !inode.isDirectory && inode.modified != node.modified
+      isTouched = !inode.isDirectory && !isAwaiting && inode.modified != node.modified
       inode.mode = node.mode & 0o7777
       inode.owner = node.owner
       inode.group = node.group
       inode.extendedAttributes = node.extendedAttributes
-      inode.modified = inode.isDirectory && !isNew ? max(inode.modified, node.modified) : node.modified
+      if !isAwaiting {
+        inode.modified = inode.isDirectory && !isNew ? max(inode.modified, node.modified) : node.modified
+      }
     }
     switch node.body {
     case .regular(let content):
-      if inode.contentDirtySince == nil, isNew || !inode.file.isSame(as: content) {
+      if inode.contentDirtySince == nil, !isAwaiting, isNew || !inode.file.isSame(as: content) {
         let sameStamp = !isNew && inode.file.size == content.size && !isTouched
         setContent(of: inode, to: FileBody(content))
         // Caches that compare size and time must see that the content is another.
@@ -239,7 +242,10 @@ extension State {
     guard isChanged || isTouched || hasContent else { return }
     inode.changed = merge.moment.time
     guard !isNew else { return }
-    if hasContent { merge.told.note(inode, .content) }
+    if hasContent {
+      merge.told.note(inode, .content)
+      noteUntold(inode, at: merge.moment.monotonic)
+    }
     // With new content a new time goes without saying.
     if isChanged || isTouched && !hasContent { merge.told.note(inode, .attributes) }
   }
@@ -261,7 +267,7 @@ extension StoredNode.Body {
 
 extension FileBody {
   /// Whether all parts are stored as `content` says.
-  fileprivate func isSame(as content: FileContent) -> Bool {
+  func isSame(as content: FileContent) -> Bool {
     guard size == content.size, parts.count == content.parts.count else { return false }
     return zip(parts, content.parts).allSatisfy { part, other in
       switch (part.content, other) {
@@ -288,7 +294,7 @@ extension Inode {
 
 extension Timestamp {
   /// One nanosecond later; earlier where there is nothing later.
-  fileprivate var next: Timestamp {
+  var next: Timestamp {
     if nanoseconds < 999_999_999 { return Timestamp(seconds: seconds, nanoseconds: nanoseconds + 1) }
     if seconds < .max { return Timestamp(seconds: seconds + 1) }
     return Timestamp(seconds: seconds, nanoseconds: nanoseconds - 1)

@@ -241,6 +241,8 @@ extension State {
     if objects[inode.object] === inode { objects[inode.object] = nil }
     if inode.isPersisted || inode.isInFlight { removals.insert(inode.object) }
     removals.remove(object)
+    // What came from outside for the one that is replaced is so, too.
+    objects[object]?.incoming = nil
     inode.object = object
     objects[object] = inode
     inode.isPersisted = true

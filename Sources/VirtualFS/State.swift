@@ -53,11 +53,20 @@ struct State: @unchecked Sendable {
   /// Names that were too long to be stored, and were replaced.
   var relocations = 0
 
+  /// Nanoseconds for which a reader is waited for.
+  var patience: UInt64
+  /// Whether a cache above confirms what it was told.
+  var isConfirmed = false
+  /// Inodes whose content is about to change, or has changed without a confirmation.
+  var unsettled: Set<InodeID> = []
+  var waitingOpens: [InodeID: [WaitingOpen]] = [:]
+
   init(options: Options, limits: NodeLimits, cache: ContentCache, moment: Moment) {
     self.options = options
     self.limits = limits
     self.cache = cache
     isReadOnly = options.isReadOnly
+    patience = options.readerPatience
     root = Inode(
       id: .root, kind: .directory, object: .random(), mode: options.rootMode, owner: options.rootOwner,
       group: options.rootGroup, time: moment.time)
@@ -108,10 +117,12 @@ extension State {
     if let path { storedDirectories[path] = object }
   }
 
-  mutating func openHandle(_ inode: Inode, options: OpenOptions, keepsSetID: Bool) -> HandleID {
+  mutating func openHandle(
+    _ inode: Inode, options: OpenOptions, keepsSetID: Bool, at monotonic: UInt64
+  ) -> HandleID {
     let id = HandleID(rawValue: nextHandle)
     nextHandle += 1
-    handles[id] = Handle(inode: inode, options: options, keepsSetID: keepsSetID)
+    handles[id] = Handle(inode: inode, options: options, keepsSetID: keepsSetID, opened: monotonic)
     inode.openHandles += 1
     return id
   }

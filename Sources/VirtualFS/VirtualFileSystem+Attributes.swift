@@ -109,6 +109,7 @@ extension State {
       let group = options.presentedOwner?.group ?? inode.group
       if !by.isIn(group) { inode.mode &= ~ModeBits.setGroup }
     }
+    if change.modified != nil { inode.incoming?.modified = nil }
     switch change.modified {
     case .at(let time)?: inode.modified = time
     case .now?: inode.modified = moment.time

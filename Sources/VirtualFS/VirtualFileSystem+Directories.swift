@@ -5,7 +5,7 @@ extension VirtualFileSystem {
   /// Opens a directory; ``release(_:)`` closes it.
   public func openDirectory(_ inode: InodeID) throws(VFSError) -> HandleID {
     try state.withLock { state throws(VFSError) in
-      state.openHandle(try state.directory(inode), options: OpenOptions(), keepsSetID: false)
+      state.openHandle(try state.directory(inode), options: OpenOptions(), keepsSetID: false, at: 0)
     }
   }
 

@@ -14,15 +14,16 @@ extension VirtualFileSystem {
     let available = backing.availableBytes()
     let made = try state.withLock { state throws(VFSError) -> (Entry, HandleID)? in
       let directory = try state.writableDirectory(parent, by: by)
-      if directory.directory[name] != nil {
+      if let present = directory.directory[name] {
         if exclusive { throw VFSError(.exists) }
+        if options.read, !options.truncate, !state.isSettled(present, at: moment.monotonic) { throw VFSError(.stale) }
         return nil
       }
       try state.checkSpace(available: available)
       let inode = try state.make(name, in: directory, kind: .regular, mode: mode, by: by, at: moment)
       // Dirty from birth, so that it is committed after 5 s though nothing is written.
       state.touchContent(of: inode, at: moment)
-      let handle = state.openHandle(inode, options: options, keepsSetID: by.isPrivileged)
+      let handle = state.openHandle(inode, options: options, keepsSetID: by.isPrivileged, at: moment.monotonic)
       return (state.enter(inode), handle)
     }
     if let made { return made }
@@ -40,29 +41,40 @@ extension VirtualFileSystem {
     }
   }
 
-  /// Opens a regular file.
+  /// Opens a regular file as it is now.
   ///
   /// - Throws: ``VFSError/Code/isDirectory``, ``VFSError/Code/invalidArgument`` for other kinds, ``VFSError/Code/readOnly``.
   public func open(_ inode: InodeID, options: OpenOptions, by: Credentials) throws(VFSError) -> HandleID {
-    let moment = options.truncate ? moment() : nil
-    return try state.withLock { state throws(VFSError) in
-      let inode = try state.inode(inode)
-      guard inode.isRegular else { throw VFSError(inode.isDirectory ? .isDirectory : .invalidArgument) }
-      if options.write || options.truncate { try state.checkWritable() }
-      if self.options.enforcesPermissions {
-        var mask: AccessMask = []
-        if options.read { mask.insert(.read) }
-        if options.write || options.truncate { mask.insert(.write) }
-        try state.check(inode, for: mask, by: by)
+    let moment = moment()
+    let (handle, hasWaiting) = try state.withLock { state throws(VFSError) in
+      let inode = try state.openable(inode, options: options, by: by)
+      return (state.open(inode, options: options, by: by, at: moment), !state.waitingOpens.isEmpty && options.truncate)
+    }
+    if hasWaiting { settle() }
+    return handle
+  }
+
+  /// Opens a regular file; for reading once no change of its content from outside waits to land or to be confirmed.
+  ///
+  /// So who opens, reads and closes within ``Options/readerPatience`` sees one version. Errors are those of ``open(_:options:by:)``.
+  public func open(_ inode: InodeID, options: OpenOptions, by: Credentials, reply: @escaping Reply<HandleID>) {
+    let moment = moment()
+    let opened = attempt { () throws(VFSError) in
+      try state.withLock { state throws(VFSError) -> HandleID? in
+        let node = try state.openable(inode, options: options, by: by)
+        if options.read, !options.truncate, !state.isSettled(node, at: moment.monotonic) {
+          state.waitingOpens[inode, default: []].append(WaitingOpen(options: options, by: by, reply: reply))
+          return nil
+        }
+        return state.open(node, options: options, by: by, at: moment)
       }
-      var truncation: Truncation?
-      if let moment {
-        truncation = state.empty(inode, at: moment)
-        if !by.isPrivileged, state.dropPrivileges(of: inode) { state.touchAttributes(of: inode, at: moment) }
-      }
-      let handle = state.openHandle(inode, options: options, keepsSetID: by.isPrivileged)
-      state.handles[handle]?.truncation = truncation
-      return handle
+    }
+    switch opened {
+    case .failure(let error): reply(.failure(error))
+    case .success(let handle?):
+      if options.truncate { settle() }
+      reply(.success(handle))
+    case .success(nil): break
     }
   }
 
@@ -109,19 +121,22 @@ extension VirtualFileSystem {
   /// What was written and not flushed is committed, though nobody is told how that ends.
   public func release(_ handle: HandleID) {
     let now = monotonic()
-    let needsCommit = state.withLock { state -> Bool in
-      guard let handle = state.handles.removeValue(forKey: handle) else { return false }
+    let (needsCommit, isAwaited) = state.withLock { state -> (Bool, Bool) in
+      guard let handle = state.handles.removeValue(forKey: handle) else { return (false, false) }
       let inode = handle.inode
       inode.openHandles -= 1
       inode.idleSince = now
       guard inode.isLinked else {
         state.dropIfUnused(inode)
-        return false
+        return (false, false)
       }
-      return inode.openHandles == 0 && (inode.contentDirtySince != nil || !inode.isPersisted) && !inode.isRequested
+      let needsCommit =
+        inode.openHandles == 0 && (inode.contentDirtySince != nil || !inode.isPersisted) && !inode.isRequested
         && !inode.isInFlight && !inode.isTemporary
         && state.request(inode)
+      return (needsCommit, inode.incoming != nil)
     }
+    if isAwaited { settle() }
     if needsCommit { commit(durable: false) { _ in } }
   }
 
@@ -136,9 +151,9 @@ extension VirtualFileSystem {
     _ handle: HandleID, at offset: Int64, count: Int, body: (UnsafeRawBufferPointer) -> R
   ) throws(VFSError) -> R {
     guard offset >= 0, count >= 0 else { throw VFSError(.invalidArgument) }
-    let time = now()
+    let moment = moment()
     let plan = try state.withLock { state throws(VFSError) in
-      try state.planRead(handle, at: offset, count: count, time: time)
+      try state.planRead(handle, at: offset, count: count, moment: moment)
     }
     guard plan.count > 0 else { return unsafe body(UnsafeRawBufferPointer(start: nil, count: 0)) }
     if plan.rest.isEmpty {
@@ -220,7 +235,7 @@ struct ReadPlan: Sendable {
 
 extension State {
   fileprivate func planRead(
-    _ handle: HandleID, at offset: Int64, count: Int, time: Timestamp
+    _ handle: HandleID, at offset: Int64, count: Int, moment: Moment
   ) throws(VFSError) -> ReadPlan {
     let handle = try self.handle(handle)
     guard handle.options.read else { throw VFSError(.badHandle) }
@@ -228,7 +243,8 @@ extension State {
     var plan = ReadPlan(object: inode.object)
     let size = inode.file.size
     guard offset < size, count > 0 else { return plan }
-    touchAccess(of: inode, at: time)
+    handle.readOn = Int64(count) < size - offset ? moment.monotonic : nil
+    touchAccess(of: inode, at: moment.time)
     let part = Int(offset / Int64(FileContent.partSize))
     plan.start = Int(offset % Int64(FileContent.partSize))
     plan.count = Int(min(Int64(count), size - offset))

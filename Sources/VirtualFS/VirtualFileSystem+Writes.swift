@@ -7,6 +7,8 @@ private enum Try<Value> {
   case needs(ObjectID, [ContentReference])
   /// Too much is unwritten: parts must be sealed first.
   case mustSeal
+  /// New content from outside waits, and this change is to be made of that.
+  case mustLand(InodeID)
 }
 
 extension VirtualFileSystem {
@@ -25,6 +27,7 @@ extension VirtualFileSystem {
     let result = attempt { () throws(VFSError) in
       try changeContent(mayGrow: true) { state, loaded throws(VFSError) -> Try<(Int, InodeID?)> in
         let (inode, open) = try state.writable(handle)
+        guard inode.incoming == nil else { return .mustLand(inode.id) }
         let offset = open.options.append ? inode.file.size : offset
         guard length > 0 else { return .done((0, nil)) }
         guard offset < state.options.maximumFileSize else { throw VFSError(.fileTooLarge) }
@@ -60,6 +63,7 @@ extension VirtualFileSystem {
     let result = attempt { () throws(VFSError) in
       try changeContent(mayGrow: true) { state, loaded throws(VFSError) -> Try<(Void, InodeID?)> in
         let (inode, open) = try state.writable(handle)
+        guard inode.incoming == nil else { return .mustLand(inode.id) }
         let newSize =
           switch mode {
           case .allocate(keepSize: false), .zeroRange(keepSize: false): max(end, inode.file.size)
@@ -150,6 +154,7 @@ extension VirtualFileSystem {
         try state.check(inode, for: .write, by: by)
       }
       try state.checkChange(change, of: inode, by: by)
+      guard inode.incoming == nil else { return .mustLand(inode.id) }
       if size > inode.file.size { try state.checkSpace(available: available) }
       // The bytes that stay of the last part, if it is cut, are needed.
       let cut = size..<max(size, (size + Int64(FileContent.partSize) - 1) & -Int64(FileContent.partSize))
@@ -190,6 +195,7 @@ extension VirtualFileSystem {
       switch result {
       case .done(let value): return value
       case .mustSeal: try sealAhead()
+      case .mustLand(let inode): land(inode)
       case .needs(let object, let references):
         for reference in references {
           let key = ContentCache.Key(object: object, reference: reference)

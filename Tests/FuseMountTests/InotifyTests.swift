@@ -14,10 +14,10 @@ import VirtualFS
 
     var description: String { rawValue }
 
-    func mount() throws -> MountedSystem {
+    func mount(patience: UInt64 = 10_000_000) throws -> MountedSystem {
       var options = MountOptions()
       options.kernelCache = self != .uncached
-      return try MountedSystem(self == .volumes ? .directory : .single, options: options)
+      return try MountedSystem(self == .volumes ? .directory : .single, options: options, patience: patience)
     }
   }
 

@@ -30,15 +30,18 @@ final class MountedSystem: Sendable {
   private let hasEnded = Atomic(false)
 
   /// Mounts at "mnt" in a directory of its own, or in `parent`.
+  ///
+  /// Changes from outside wait `patience` nanoseconds for readers.
   init(
-    _ shape: Shape = .single, options: MountOptions = MountOptions(), at parent: String? = nil
+    _ shape: Shape = .single, options: MountOptions = MountOptions(), at parent: String? = nil,
+    patience: UInt64 = 10_000_000
   ) throws {
     owned = try parent == nil ? TemporaryDirectory() : nil
     scratch = parent ?? owned?.path ?? ""
     mountPoint = scratch + "/mnt"
     try? FileManager.default.createDirectory(atPath: mountPoint, withIntermediateDirectories: false)
     backing = MemoryBacking()
-    fileSystem = MountedSystem.fileSystem(backing, relay, isReadOnly: options.readOnly)
+    fileSystem = MountedSystem.fileSystem(backing, relay, isReadOnly: options.readOnly, patience: patience)
     switch shape {
     case .single:
       mount = try Mount(at: mountPoint, layout: .single(fileSystem), options: options)
@@ -59,10 +62,11 @@ final class MountedSystem: Sendable {
   }
 
   static func fileSystem(
-    _ backing: MemoryBacking, _ relay: InvalidationRelay, isReadOnly: Bool = false
+    _ backing: MemoryBacking, _ relay: InvalidationRelay, isReadOnly: Bool = false, patience: UInt64 = 10_000_000
   ) -> VirtualFileSystem {
     var options = Options()
     options.isReadOnly = isReadOnly
+    options.readerPatience = patience
     options.rootMode = 0o755
     (options.rootOwner, options.rootGroup) = (getuid(), getgid())
     let clock = ContinuousClock()

@@ -6,19 +6,6 @@ import Testing
 @testable import VirtualFS
 
 @Suite("Concurrency") struct ConcurrencyTests {
-  /// Runs `body` on several threads and waits for their ends.
-  private func onThreads(_ count: Int, _ body: @escaping @Sendable (Int) -> Void) {
-    let done = DispatchGroup()
-    for index in 0..<count {
-      done.enter()
-      Thread {
-        body(index)
-        done.leave()
-      }.start()
-    }
-    done.wait()
-  }
-
   @Test func `threads hammer one file system`() throws {
     let f = Fixture(MemoryBacking()) {
       $0.cacheLimit = 1 << 16
@@ -89,4 +76,17 @@ import Testing
     let tree = try f.tree()
     for (path, text) in tree { #expect(lasting[path] == text) }
   }
+}
+
+/// Runs `body` on several threads and waits for their ends.
+func onThreads(_ count: Int, _ body: @escaping @Sendable (Int) -> Void) {
+  let done = DispatchGroup()
+  for index in 0..<count {
+    done.enter()
+    Thread {
+      body(index)
+      done.leave()
+    }.start()
+  }
+  done.wait()
 }

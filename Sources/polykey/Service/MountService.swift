@@ -175,9 +175,10 @@ final class MountedVault: Sendable {
     let vault = try keynode.openVault(name)
     lock = try MountLock(repository: keynode.paths.repository(of: name))
     backing = try VaultBacking(vault) { [weak service] in service?.committed(vault) }
+    var settings = FileSystemOptions.standard(readOnly: options.readOnly)
+    settings.readerPatience = 1_000_000_000
     fileSystem = VirtualFileSystem(
-      backing: backing, options: FileSystemOptions.standard(readOnly: options.readOnly), now: Clocks.now,
-      monotonic: Clocks.monotonic,
+      backing: backing, options: settings, now: Clocks.now, monotonic: Clocks.monotonic,
       invalidate: { [weak service] in service?.invalidate($0, of: name) })
     fileSystem.populate(try backing.nodes())
     fileSystem.setReadOnly(vault.role?.mayWrite != true)
