@@ -1,3 +1,4 @@
+import Foundation
 import GitStore
 import TestSupport
 import Testing
@@ -29,6 +30,13 @@ import Testing
     let tree = NewObject(kind: .tree, bytes: Tree.encode([row]))
     let commit = try scene.commit(after: try scene.tip(1), tree: tree.name, by: scene.identity(1))
     try scene.expectRefused(scene.branch(1), [tree, commit], .tree)
+  }
+
+  @Test func `the page of the format lists every text`() throws {
+    let root = URL(fileURLWithPath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
+      .deletingLastPathComponent().deletingLastPathComponent()
+    let page = try String(contentsOf: root.appendingPathComponent("docs/format.md"), encoding: .utf8)
+    for text in Restoring.texts { #expect(page.contains("`\(text.hex)`"), "\(text.hex)") }
   }
 
   @Test(arguments: [0, 1])
