@@ -116,6 +116,15 @@ import Testing
       try PackReaderTests.read(Self.pack(20, many), limits: limits, bases: [base])
     }
 
+    // So it is by what few bytes may become; more bytes may become more.
+    limits = PackLimits()
+    (limits.inflatedLeast, limits.inflatedPerByte) = (10 << 20, 64)
+    #expect(throws: GitError.packTooLarge) {
+      try PackReaderTests.read(Self.pack(20, many), limits: limits, bases: [base])
+    }
+    limits.inflatedPerByte = 16 << 10
+    #expect(try PackReaderTests.read(Self.pack(20, many), limits: limits, bases: [base]).count == 20)
+
     // Each is the one before, and a byte.
     var last = NewObject(kind: .blob, bytes: [0])
     var chain = Self.header(3, 1) + Self.stored(last.bytes)

@@ -116,6 +116,38 @@ import Vault
     #expect(!raw.kinds.contains(.updateEnd) || begun.count > 1)
   }
 
+  @Test func `a writer hears of a removal, and writes nothing more for who was removed`() throws {
+    let owner = try VaultPeer()
+    let writer = try VaultPeer { configuration in
+      configuration.timing.stall = .seconds(1000)
+      configuration.timing.pace = .seconds(1000)
+      configuration.timing.fetch = .seconds(1000)
+    }
+    let (reader, replica) = (try Identity(), try Identity())
+    let vault = try owner.found()
+    try owner.write("a")
+    let held = try writer.join(owner)
+    try vault.admit(reader.node, as: .reader, recipient: reader.recipient)
+    try vault.admit(replica.node, as: .replica, recipient: replica.recipient)
+    owner.service.vaultChanged(vault.id)
+    #expect(writer.wait { held.membership.members[replica.node] != nil })
+    for session in owner.service.sessions { session.connection.close(.closed) }
+    #expect(writer.wait { writer.service.sessions.isEmpty })
+    // The replica keeps it waiting for a version of the owner's that does not exist.
+    let raw = try RawPeer.introduced(to: writer.address, as: replica)
+    #expect(raw.wait(for: .ready))
+    let tips: Tips = ["nodes/\(owner.node)": .of(.blob, [99])]
+    raw.send(.announce(vault.id, tips))
+    #expect(raw.wait(for: .want))
+    raw.send(.updateBegin(vault.id, tips))
+    raw.send(.updateData([UInt8]("PACK".utf8) + [0, 0, 0, 2, 0, 0, 0, 1, 0x91, 0x80]))
+    try vault.remove(reader.node)
+    writer.service.connect(to: owner.target)
+    #expect(trickle(raw) { held.membership.members[reader.node] == nil })
+    #expect(!raw.state.read(\.isClosed))
+    #expect(held.membership.epoch == 2)
+  }
+
   @Test func `what is of the members is answered alone`() throws {
     let mesh = try Mesh(2)
     let news = mesh[0].vault.commit([1], to: "members")

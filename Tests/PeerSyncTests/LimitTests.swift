@@ -130,6 +130,26 @@ import Vault
     #expect(!limiter.allows([10, 0, 0, 199]))
   }
 
+  @Test func `of each peer a line a minute is written, and what is left out is counted`() throws {
+    let lines = Watched<[String]>([])
+    let clock = Atomic<Int64>(1000)
+    let log = PeerLog(now: { clock.load(ordering: .relaxed) }, write: { line in lines.update { $0.append(line) } })
+    let (one, other) = (try Corpus.node(1), try Corpus.node(2))
+    for _ in 0..<1000 { log.complain(one, "refused") }
+    log.complain(other, "refused, too")
+    #expect(lines.read { $0 } == ["refused", "refused, too"])
+    clock.add(59, ordering: .relaxed)
+    log.complain(one, "refused")
+    clock.add(1, ordering: .relaxed)
+    log.complain(one, "refused again")
+    #expect(lines.read { $0.last } == "refused again (and 1000 times more since the last such line)")
+    log.complain(one, "refused")
+    log.complain(one, "refused")
+    log.finish()
+    #expect(lines.read { $0.last } == "2 more lines about \(one.short) were left out")
+    #expect(lines.read(\.count) == 4)
+  }
+
   @Test func `an update that becomes far more than it brings is refused, over all connections of a node`() throws {
     let mesh = try Mesh(2)
     let vault = mesh[0].vault

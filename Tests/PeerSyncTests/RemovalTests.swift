@@ -26,6 +26,18 @@ import Vault
     return removal
   }
 
+  @Test func `an inviter that is no member gets nothing of the vault that it names`() throws {
+    let (owner, member, id) = try pair()
+    _ = try remove(member, from: owner)
+    // Who was removed invites the owner, and says that it is to the vault that it was removed from.
+    let clone = try VaultClone(of: id, as: try VaultName("v"), at: owner.keynode)
+    #expect(clone.vault != nil)
+    let replicated = ReplicatedVault(clone, from: member.node)
+    #expect(!replicated.admits(member.node))
+    let stranger = try Identity().node
+    #expect(!ReplicatedVault(clone, from: stranger).admits(stranger))
+  }
+
   @Test func `on a live connection, at once`() throws {
     let (owner, member, id) = try pair()
     member.service.connect(to: owner.target)

@@ -16,7 +16,7 @@ final class PeerHost: Sendable {
   /// Vaults that this node was removed from: they are exchanged with nobody, and nobody is dialled for them.
   private let retired = Mutex<Set<VaultID>>([])
   private let report: PeerReport
-  private let log = PeerLog()
+  private let log = PeerLog(write: Console.complain)
   private let joiners = Joiners()
   private let moved: Moved
 
@@ -205,7 +205,7 @@ final class PeerHost: Sendable {
     }
     changed(vault)
     moved(vault.id)
-    log.complain(node, "\(node.long) has joined \(invitation.name) as \(invitation.role.rawValue)")
+    Console.complain("\(node.long) has joined \(invitation.name) as \(invitation.role.rawValue)")
     return .joined(vault.id, name: invitation.name)
   }
 }

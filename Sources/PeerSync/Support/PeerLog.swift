@@ -1,9 +1,9 @@
-import Glibc
-import Synchronization
-import Vault
+internal import Glibc
+internal import Synchronization
+package import Vault
 
 /// Lines about what single peers do: of each peer one a minute at most, and how many were left out, so that no peer fills a log.
-final class PeerLog: Sendable {
+package final class PeerLog: Sendable {
   private struct Entry {
     /// When a line was last written, in seconds of a clock that is never set.
     var last: Int64
@@ -18,15 +18,15 @@ final class PeerLog: Sendable {
   /// Peers that are kept in mind.
   private static let limit = 1024
 
-  init(
-    now: @escaping @Sendable () -> Int64 = PeerLog.seconds,
-    write: @escaping @Sendable (String) -> Void = Console.complain
+  /// A log that passes its lines to `write`; `now`: seconds of a clock that is never set.
+  package init(
+    now: @escaping @Sendable () -> Int64 = PeerLog.seconds, write: @escaping @Sendable (String) -> Void
   ) {
     (self.now, self.write) = (now, write)
   }
 
   /// Writes a sentence about `node`, or counts it.
-  func complain(_ node: NodeID, _ sentence: String) {
+  package func complain(_ node: NodeID, _ sentence: String) {
     let now = now()
     let leftOut = entries.withLock { entries -> Int? in
       if let entry = entries[node], now - entry.last < PeerLog.pause {
@@ -45,7 +45,7 @@ final class PeerLog: Sendable {
   }
 
   /// Writes how much was left out of what no line has been written of since.
-  func finish() {
+  package func finish() {
     let entries = entries.withLock { entries in
       defer { entries = [:] }
       return entries.filter { $0.value.leftOut > 0 }
@@ -55,7 +55,8 @@ final class PeerLog: Sendable {
     }
   }
 
-  private static func seconds() -> Int64 {
+  /// Seconds since some time in the past.
+  package static func seconds() -> Int64 {
     var time = timespec()
     unsafe clock_gettime(CLOCK_MONOTONIC, &time)
     return Int64(time.tv_sec)
