@@ -18,15 +18,20 @@ extension State {
     return directory
   }
 
+  /// Refuses a name of the root that has a meaning of its own, and could not be stored.
+  private func checkFree(_ name: Name, in parent: Inode) throws(VFSError) {
+    if parent.isRoot, options.isReserved(name) { throw VFSError(.notPermitted) }
+  }
+
   /// Makes a node with a new name.
   mutating func make(
     _ name: Name, in parent: Inode, kind: FileKind, mode: UInt16, target: [UInt8] = [], by: Credentials,
     at moment: Moment
   ) throws(VFSError) -> Inode {
     guard parent.directory[name] == nil else { throw VFSError(.exists) }
+    try checkFree(name, in: parent)
     guard inodes.count < options.maximumInodes else { throw VFSError(.noSpace) }
     var mode = mode & 0o7777
-    if kind != .symbolicLink { mode &= ~(by.umask & 0o777) }
     var group = by.group
     if parent.mode & ModeBits.setGroup != 0 {
       group = parent.group
@@ -38,6 +43,7 @@ extension State {
     }
     let inode = makeInode(kind: kind, mode: mode, owner: by.user, group: group, time: moment.time)
     inode.target = target
+    if !inheritList(inode, from: parent), kind != .symbolicLink { inode.mode &= ~(by.umask & 0o777) }
     link(inode, as: name, in: parent)
     // A regular file asks to be committed when it is closed.
     inode.isRequested = !inode.isRegular
@@ -59,6 +65,7 @@ extension State {
     guard !inode.isDirectory else { throw VFSError(.notPermitted) }
     guard inode.isLinked else { throw VFSError(.notFound) }
     guard parent.directory[name] == nil else { throw VFSError(.exists) }
+    try checkFree(name, in: parent)
     guard inode.links.count < State.maximumLinks else { throw VFSError(.tooManyLinks) }
     link(inode, as: name, in: parent)
     inode.changed = moment.time
@@ -67,8 +74,8 @@ extension State {
     return (enter(inode), inode.isEphemeral ? .inMemory : .needsCommit)
   }
 
-  /// As many links as ext4 allows.
-  static var maximumLinks: Int { 65_000 }
+  /// Each further link stores all of them anew: 255 of a small file take some 50 MB of history, 1,000 would take 770.
+  static var maximumLinks: Int { 255 }
 
   mutating func removeFile(
     _ name: Name, in parent: InodeID, by: Credentials, at moment: Moment
@@ -110,6 +117,8 @@ extension State {
     let parent = try writableDirectory(parentID, by: by)
     let newParent = try writableDirectory(newParentID, by: by)
     guard let inode = parent.directory[name] else { throw VFSError(.notFound) }
+    try checkFree(newName, in: newParent)
+    if flags == .exchange { try checkFree(name, in: parent) }
     let target = newParent.directory[newName]
     if inode.isDirectory, newParent.isInside(inode) { throw VFSError(.invalidArgument) }
     try checkSticky(parent, inode, by: by)
@@ -212,8 +221,12 @@ extension State {
   /// Lets a new file go on with the history of the object that it replaces.
   mutating func adopt(_ object: ObjectID, by inode: Inode, at monotonic: UInt64) {
     objects[inode.object] = nil
-    // What came from outside for the one that is replaced is so, too.
-    objects[object]?.incoming = nil
+    if let old = objects[object], old !== inode {
+      // What came from outside for the one that is replaced is so, too.
+      old.incoming = nil
+      // The number is the object's; but who has the old one open must be able to tell them apart.
+      if old.openHandles == 0 { swap(&inode.number, &old.number) }
+    }
     inode.object = object
     objects[object] = inode
     inode.isPersisted = true

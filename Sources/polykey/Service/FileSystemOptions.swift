@@ -8,6 +8,8 @@ enum FileSystemOptions {
     options.isReadOnly = readOnly
     options.isEphemeral = { NamePatterns.ephemeral.contains($0.bytes) }
     options.isProvisional = { NamePatterns.provisional.contains($0.bytes) }
+    // It is there when something is in it, and is no directory of anybody's.
+    options.isReserved = { $0.bytes == [UInt8](".conflicts".utf8) }
     options.rootOwner = getuid()
     options.rootGroup = getgid()
     // Numeric owners mean nothing on another machine; root alone presents, and may change, the stored ones.
