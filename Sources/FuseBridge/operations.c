@@ -11,10 +11,13 @@ static void *context_of(fuse_req_t request) { return ((fb_session *)fuse_req_use
 static void on_init(void *userdata, struct fuse_conn_info *connection) {
   const fb_session *session = userdata;
   uint32_t on = FUSE_CAP_ATOMIC_O_TRUNC | FUSE_CAP_AUTO_INVAL_DATA | FUSE_CAP_READDIRPLUS | FUSE_CAP_PARALLEL_DIROPS |
-                FUSE_CAP_HANDLE_KILLPRIV | FUSE_CAP_ASYNC_READ | FUSE_CAP_ASYNC_DIO;
+                FUSE_CAP_HANDLE_KILLPRIV | FUSE_CAP_ASYNC_READ |
+                // Lists are obeyed by the kernel; the umask is ours to apply, as it does not count where a list is inherited.
+                FUSE_CAP_POSIX_ACL | FUSE_CAP_DONT_MASK;
   if (session->flags & FB_SESSION_CACHE) on |= FUSE_CAP_CACHE_SYMLINKS | FUSE_CAP_NO_OPENDIR_SUPPORT;
-  uint32_t off = FUSE_CAP_READDIRPLUS_AUTO | FUSE_CAP_WRITEBACK_CACHE | FUSE_CAP_SPLICE_READ | FUSE_CAP_SPLICE_WRITE |
-                 FUSE_CAP_SPLICE_MOVE | FUSE_CAP_EXPORT_SUPPORT | FUSE_CAP_POSIX_ACL | FUSE_CAP_DONT_MASK |
+  // ASYNC_DIO: the kernel does not drop cached pages when an asynchronous direct write has ended.
+  uint32_t off = FUSE_CAP_ASYNC_DIO | FUSE_CAP_READDIRPLUS_AUTO | FUSE_CAP_WRITEBACK_CACHE | FUSE_CAP_SPLICE_READ | FUSE_CAP_SPLICE_WRITE |
+                 FUSE_CAP_SPLICE_MOVE | FUSE_CAP_EXPORT_SUPPORT |
                  FUSE_CAP_EXPLICIT_INVAL_DATA | FUSE_CAP_POSIX_LOCKS | FUSE_CAP_FLOCK_LOCKS | FUSE_CAP_IOCTL_DIR;
   connection->want |= on & connection->capable;
   connection->want &= ~off;

@@ -22,10 +22,10 @@ int fb_open_directory(int at, const char *name) {
 
 int fb_open_root(const char *path) { return fb_open_directory(AT_FDCWD, path); }
 
-int fb_identify(int descriptor, uint64_t *inode, uint64_t *device) {
+int fb_identify(int descriptor, uint64_t *number, uint64_t *device) {
   struct statx status;
   if (statx(descriptor, "", AT_EMPTY_PATH | AT_STATX_DONT_SYNC, STATX_INO, &status) != 0) return -errno;
-  *inode = status.stx_ino;
+  *number = status.stx_ino;
   *device = (uint64_t)status.stx_dev_major << 32 | status.stx_dev_minor;
   return 0;
 }

@@ -6,7 +6,7 @@
 
 static struct stat to_stat(const fb_attributes *a) {
   return (struct stat){
-      .st_ino = a->inode,
+      .st_ino = a->number,
       .st_mode = a->mode,
       .st_nlink = a->links,
       .st_uid = a->owner,
@@ -107,7 +107,7 @@ size_t fb_add_entry(
     fb_request *request, void *buffer, size_t room, const void *name, size_t name_length,
     const fb_attributes *attributes, uint64_t next_offset) {
   struct name text = to_name(name, name_length);
-  struct stat status = {.st_ino = attributes->inode, .st_mode = attributes->mode};
+  struct stat status = {.st_ino = attributes->number, .st_mode = attributes->mode};
   size_t size = fuse_add_direntry(request, buffer, room, text.text, &status, (off_t)next_offset);
   return size <= room ? size : 0;
 }

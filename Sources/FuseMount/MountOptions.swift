@@ -1,3 +1,5 @@
+package import VirtualFS
+
 /// How a mount behaves; `default_permissions` is always on.
 package struct MountOptions: Sendable {
   /// Whether other users may enter; the kernel checks modes and owners.
@@ -7,6 +9,8 @@ package struct MountOptions: Sendable {
   package var kernelCache = true
   /// Whether a directory that is not empty may be mounted over.
   package var allowsNonEmpty = false
+  /// Of which kinds of inodes the time of access is kept.
+  package var accessTimes = AccessTimes.all
   /// Threads that serve requests, 2...64.
   package var threads: UInt32 = 8
   /// Further options of mount(8), already checked; in order.
@@ -16,14 +20,13 @@ package struct MountOptions: Sendable {
 
   /// Options of mount(8) that go to the kernel as they are.
   private static let passed: Set<String> = [
-    "rw", "suid", "nosuid", "dev", "nodev", "exec", "noexec", "sync", "async", "atime", "noatime", "nodiratime",
-    "norelatime", "nostrictatime", "symfollow", "nosymfollow", "dirsync",
+    "rw", "suid", "nosuid", "dev", "nodev", "exec", "noexec", "sync", "async", "symfollow", "nosymfollow", "dirsync",
   ]
 
   /// Options of fstab(5) that mean nothing to a file system.
   private static let ignored: Set<String> = [
     "defaults", "auto", "noauto", "user", "nouser", "users", "owner", "group", "nofail", "_netdev", "relatime",
-    "default_permissions",
+    "nostrictatime", "diratime", "default_permissions",
   ]
 
   /// Adds what stands after `-o`, comma-separated.
@@ -35,6 +38,14 @@ package struct MountOptions: Sendable {
       case "ro": readOnly = true
       case "allow_other": allowOther = true
       case "nonempty": allowsNonEmpty = true
+      // The kernel leaves times of access to the file system, which keeps them as with relatime.
+      case "atime": accessTimes = .all
+      case "noatime":
+        accessTimes = .none
+        extra.append(option)
+      case "nodiratime":
+        if accessTimes == .all { accessTimes = .filesOnly }
+        extra.append(option)
       case "kernel_cache": kernelCache = true
       case "nokernel_cache": kernelCache = false
       case _ where MountOptions.passed.contains(option): extra.append(option)

@@ -15,6 +15,7 @@ struct Place {
   func wire(_ attributes: Attributes) -> fb_attributes {
     var result = fb_attributes(kind: attributes.kind, mode: attributes.mode)
     result.inode = node(attributes.inode)
+    result.number = attributes.number
     result.links = attributes.links
     result.owner = attributes.owner
     result.group = attributes.group

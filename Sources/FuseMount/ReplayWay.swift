@@ -41,9 +41,12 @@ final class ReplayDirectory {
   let node: UInt64
   let descriptor: Int32
 
-  private init(node: UInt64, descriptor: Int32) {
+  private let volumes: VolumeTable
+
+  private init(node: UInt64, descriptor: Int32, in volumes: VolumeTable) {
     self.node = node
     self.descriptor = descriptor
+    self.volumes = volumes
   }
 
   deinit { close(descriptor) }
@@ -51,19 +54,23 @@ final class ReplayDirectory {
   /// The mount's root.
   ///
   /// - Throws: ``MountError/system(errno:)``, with ENOENT if another file system is there.
-  static func root(at path: String, device: UInt64) throws(MountError) -> ReplayDirectory {
+  static func root(
+    at path: String, device: UInt64, in volumes: VolumeTable
+  ) throws(MountError) -> ReplayDirectory {
     let descriptor = unsafe fb_open_root(path)
     guard descriptor >= 0 else { throw .system(errno: -descriptor) }
-    let root = ReplayDirectory(node: 1, descriptor: descriptor)
+    let root = ReplayDirectory(node: 1, descriptor: descriptor, in: volumes)
     try root.check(device)
     return root
   }
 
   /// The device number of what is mounted at `path`; asks nobody.
   static func device(at path: String) -> UInt64? {
-    let root = ReplayDirectory(node: 1, descriptor: unsafe fb_open_root(path))
-    var (inode, device): (UInt64, UInt64) = (0, 0)
-    return unsafe fb_identify(root.descriptor, &inode, &device) == 0 ? device : nil
+    let descriptor = unsafe fb_open_root(path)
+    guard descriptor >= 0 else { return nil }
+    defer { close(descriptor) }
+    var (number, device): (UInt64, UInt64) = (0, 0)
+    return unsafe fb_identify(descriptor, &number, &device) == 0 ? device : nil
   }
 
   /// The directory at the end of `way`, from this one, the root.
@@ -73,7 +80,7 @@ final class ReplayDirectory {
       let descriptor = unsafe withCString(name) { unsafe fb_open_directory(directory.descriptor, $0) }
       guard descriptor >= 0 else { throw .system(errno: -descriptor) }
       let node = index == way.names.count - 1 ? way.directory : 0
-      directory = ReplayDirectory(node: node, descriptor: descriptor)
+      directory = ReplayDirectory(node: node, descriptor: descriptor, in: volumes)
     }
     // What is called below it changes nothing only if it is our directory, and not one of a file system mounted on it.
     try directory.check(device)
@@ -81,10 +88,10 @@ final class ReplayDirectory {
   }
 
   private func check(_ device: UInt64) throws(MountError) {
-    var (inode, found): (UInt64, UInt64) = (0, 0)
-    let error = unsafe fb_identify(descriptor, &inode, &found)
+    var (number, found): (UInt64, UInt64) = (0, 0)
+    let error = unsafe fb_identify(descriptor, &number, &found)
     guard error == 0 else { throw .system(errno: -error) }
-    guard inode == node, found == device else { throw .system(errno: ENOENT) }
+    guard number == UInt64(volumes.number(of: node)), found == device else { throw .system(errno: ENOENT) }
   }
 }
 

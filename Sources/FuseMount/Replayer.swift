@@ -65,7 +65,7 @@ final class Replayer: Sendable {
       arrived.wait()
       guard let round = state.withLock({ $0.isStopping ? nil : $0.queue.take() }) else { return }
       if round.replays.isEmpty { continue }
-      guard let root = try? ReplayDirectory.root(at: path, device: device) else { continue }
+      guard let root = try? ReplayDirectory.root(at: path, device: device, in: server.volumes) else { continue }
       var last = root
       for replay in round.replays {
         if state.withLock({ $0.isStopping }) { return }

@@ -13,10 +13,10 @@ struct Request: @unchecked Sendable {
   /// Borrowed from libfuse until it is answered.
   init(_ pointer: OpaquePointer) { unsafe self.pointer = pointer }
 
-  /// Who asks; the umask is 0, as the kernel has applied it.
+  /// Who asks; the umask only if something is to be made.
   var caller: Credentials {
     let caller = unsafe fb_request_caller(pointer)
-    return Credentials(user: caller.user, group: caller.group)
+    return Credentials(user: caller.user, group: caller.group, umask: UInt16(caller.umask & 0o777))
   }
 
   /// The thread that asks, by its number in this process's namespace; 0 if it is in another.

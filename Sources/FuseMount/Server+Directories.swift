@@ -30,6 +30,7 @@ func fuseReadDirectory(
         try place.fileSystem.readDirectory(place.inode, from: offset, plus: plus != 0) { entry in
           var attributes = fb_attributes(kind: entry.kind, mode: 0)
           attributes.inode = place.node(entry.inode)
+          attributes.number = entry.number
           return listing.add(
             entry.name, entry.attributes.map(place.wire) ?? attributes, counts: entry.attributes != nil,
             next: entry.nextOffset)

@@ -2,11 +2,6 @@
 internal import FuseBridge
 internal import VirtualFS
 
-/// Whether `name` is an access control list's, which polykey does not keep: modes alone decide.
-private func isAccessControlList(_ name: UnsafePointer<CChar>) -> Bool {
-  unsafe bytes(name).starts(with: "system.posix_acl_".utf8)
-}
-
 @implementation @c(fb_on_set_attribute)
 func fuseSetAttribute(
   _ context: UnsafeMutableRawPointer, _ request: OpaquePointer, _ inode: UInt64, _ name: UnsafePointer<CChar>,
@@ -14,7 +9,6 @@ func fuseSetAttribute(
 ) {
   let request = unsafe Request(request)
   unsafe Server.of(context).serve(request, at: inode) { place throws(VFSError) in
-    guard unsafe !isAccessControlList(name) else { throw VFSError(.notSupported) }
     let mode: AttributeSetMode
     switch flags {  // setxattr(2)
     case 0: mode = .any
@@ -36,7 +30,6 @@ func fuseGetAttribute(
 ) {
   let server = unsafe Server.of(context)
   let request = unsafe Request(request)
-  if unsafe isAccessControlList(name) { return request.fail(VFSError(.notSupported)) }
   if server.volumes.isList(inode) { return request.fail(VFSError(.noAttribute)) }
   server.serve(request, at: inode) { place throws(VFSError) in
     let value = try place.fileSystem.attribute(unsafe [UInt8](bytes(name)), of: place.inode)
@@ -62,7 +55,6 @@ func fuseRemoveAttribute(
 ) {
   let request = unsafe Request(request)
   unsafe Server.of(context).serve(request, at: inode) { place throws(VFSError) in
-    guard unsafe !isAccessControlList(name) else { throw VFSError(.notSupported) }
     try place.fileSystem.removeAttribute(unsafe [UInt8](bytes(name)), of: place.inode, by: request.caller)
     request.succeed()
   }

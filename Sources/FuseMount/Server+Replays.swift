@@ -45,6 +45,7 @@ extension Server {
   private func ghost(_ subject: Subject) -> fb_attributes {
     var attributes = fb_attributes(kind: subject.kind, mode: 0o700)
     attributes.inode = subject.node
+    attributes.number = VolumeTable.ghostNumber(of: subject.node)
     attributes.links = subject.kind == .directory ? 2 : 1
     (attributes.owner, attributes.group) = (getuid(), getgid())
     return attributes

@@ -94,7 +94,9 @@ final class Server: Sendable {
     pending.begin()
     return { [self] result in
       switch result {
-      case .success(let attributes): request.reply(attributes: place.wire(attributes), timeout: timeout)
+      case .success(let attributes):
+        // The kernel takes this size for newer than any that it hears of meanwhile, so a file's is for once.
+        request.reply(attributes: place.wire(attributes), timeout: attributes.kind == .regular ? 0 : timeout)
       case .failure(let error): request.fail(error)
       }
       pending.end()

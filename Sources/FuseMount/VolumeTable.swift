@@ -77,6 +77,18 @@ final class VolumeTable: Sendable {
     }
   }
 
+  /// What programs are shown for the kernel's inode `node`.
+  func number(of node: UInt64) -> UInt32 {
+    if isList(node) { return InodeNumbers.root }
+    guard let place = try? place(of: node), let attributes = try? place.fileSystem.attributes(of: place.inode) else {
+      return VolumeTable.ghostNumber(of: node)
+    }
+    return attributes.number
+  }
+
+  /// What the replayer alone is shown for an inode that is no more.
+  static func ghostNumber(of node: UInt64) -> UInt32 { UInt32(truncatingIfNeeded: node) }
+
   /// The name of the volume that the kernel's inode `node` belongs to.
   func name(ofVolumeWith node: UInt64) -> [UInt8]? {
     let number = node >> VolumeTable.shift
@@ -128,6 +140,7 @@ final class VolumeTable: Sendable {
     let (count, changed) = state.withLock { ($0.volumes.count { $0 != nil }, $0.changed) }
     var result = fb_attributes(kind: .directory, mode: 0o555)
     result.inode = 1
+    result.number = InodeNumbers.root
     result.links = UInt32(2 + count)
     (result.owner, result.group) = (getuid(), getgid())
     (result.accessed, result.modified, result.changed) = (changed.seconds, changed.seconds, changed.seconds)

@@ -99,6 +99,13 @@ extension Repository: ObjectSource {
     return files
   }
 
+  /// Removes loose objects that this instance wrote, and that nothing leads to nor will.
+  ///
+  /// What was packed meanwhile stays.
+  package func discard(_ names: [ObjectName]) throws(GitError) {
+    for name in names { try root.remove(Self.loosePath(name)) }
+  }
+
   /// Makes the file at `path`, a loose object's, the object `name`; it counts as written with ``Durability/processCrash``.
   func adopt(_ path: String, as name: ObjectName) throws(GitError) {
     let target = Self.loosePath(name)

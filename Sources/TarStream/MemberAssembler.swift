@@ -121,7 +121,7 @@ struct MemberAssembler {
       groupID: try Self.identifier(records.groupID, or: .groupID, of: block),
       userName: records.userName.or(named ? Self.nonEmpty(block.text(.userName)) : nil),
       groupName: records.groupName.or(named ? Self.nonEmpty(block.text(.groupName)) : nil),
-      modified: try Self.modified(records.modified, of: block),
+      modified: try Self.modified(records.modified, of: block), changed: records.changed,
       size: size, extendedAttributes: records.extendedAttributes)
   }
 

@@ -26,6 +26,7 @@ struct PaxRecords {
   var groupID: UInt32?
   var size: UInt64?
   var modified: TarMember.Time?
+  var changed: TarMember.Time?
   var deviceMajor: UInt32?
   var deviceMinor: UInt32?
   var extendedAttributes: [[UInt8]: [UInt8]] = [:]
@@ -69,6 +70,7 @@ struct PaxRecords {
       size = try decimal(value)
       guard size ?? 0 <= UInt64(Int64.max) else { throw .malformedRecord }
     case "mtime": modified = try time(value)
+    case "ctime": changed = try time(value)
     case "SCHILY.devmajor": deviceMajor = try identifier(value)
     case "SCHILY.devminor": deviceMinor = try identifier(value)
     case "hdrcharset":

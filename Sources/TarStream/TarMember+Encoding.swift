@@ -95,6 +95,7 @@ extension TarMember {
         output.appendRecord("SCHILY.xattr.", suffix: name, .bytes(value))
       }
     }
+    if let changed { output.appendRecord("ctime", .time(changed)) }
     if UInt64(groupID) > HeaderField.groupID.octalLimit { output.appendRecord("gid", .number(UInt64(groupID))) }
     if let longGroup { output.appendRecord("gname", .bytes(longGroup)) }
     if let longTarget { output.appendRecord("linkpath", .bytes(longTarget)) }

@@ -52,6 +52,8 @@ public struct TarMember: Hashable, Sendable {
   public var groupName: [UInt8]?
   /// When the content last changed.
   public var modified: Time
+  /// When anything of the file last changed, ctime; nil where the archive does not say.
+  public var changed: Time?
   /// Bytes of content after the header, 0...Int64.max; 0 for all but regular files.
   public var size: UInt64
   /// Extended attributes by their full names ("user.comment"); values are any bytes.
@@ -60,7 +62,7 @@ public struct TarMember: Hashable, Sendable {
   /// A member; see the properties for units and ranges.
   public init(
     path: [UInt8], kind: Kind, mode: UInt16, userID: UInt32 = 0, groupID: UInt32 = 0, userName: [UInt8]? = nil,
-    groupName: [UInt8]? = nil, modified: Time = Time(seconds: 0), size: UInt64 = 0,
+    groupName: [UInt8]? = nil, modified: Time = Time(seconds: 0), changed: Time? = nil, size: UInt64 = 0,
     extendedAttributes: [[UInt8]: [UInt8]] = [:]
   ) {
     self.path = path
@@ -71,6 +73,7 @@ public struct TarMember: Hashable, Sendable {
     self.userName = userName
     self.groupName = groupName
     self.modified = modified
+    self.changed = changed
     self.size = size
     self.extendedAttributes = extendedAttributes
   }

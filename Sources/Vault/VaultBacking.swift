@@ -74,6 +74,11 @@ package final class VaultBacking: Backing {
     }
   }
 
+  package func discard(_ parts: [ContentReference]) {
+    // What cannot be removed takes room, and does no other harm.
+    try? vault.repository.discard(parts.map(\.blob))
+  }
+
   package func commit(_ batch: CommitBatch) throws(VFSError) -> CommitOutcome {
     do {
       let outcome = try state.withLock { state throws(VaultError) in try commit(batch, from: &state) }

@@ -1,7 +1,9 @@
 /// What stat(2) tells of an inode.
 public struct Attributes: Hashable, Sendable {
-  /// Its number.
+  /// By what calls name it.
   public var inode: InodeID
+  /// The number that stat(2) shows; unlike `inode` it is the same after every mount.
+  public var number: UInt32
   /// Its type.
   public var kind: FileKind
   /// Permission, set-id and sticky bits: 0...0o7777.
@@ -20,7 +22,7 @@ public struct Attributes: Hashable, Sendable {
   public var accessed: Timestamp
   /// mtime.
   public var modified: Timestamp
-  /// ctime; in memory only.
+  /// ctime: when the version that is shown was made, of a directory also when its entries changed.
   public var changed: Timestamp
 }
 
@@ -75,7 +77,7 @@ public struct Credentials: Hashable, Sendable {
   public var user: UInt32
   /// Effective group id.
   public var group: UInt32
-  /// Already applied by the caller where the kernel does it (FUSE without FUSE_DONT_MASK: 0).
+  /// What a new node's mode lacks, unless its directory has an access control list for it.
   public var umask: UInt16
   /// Further groups; a member of a file's group, or root, may set its set-group-id bit.
   public var supplementaryGroups: [UInt32]

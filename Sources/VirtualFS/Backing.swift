@@ -13,6 +13,9 @@ public protocol Backing: AnyObject, Sendable {
   /// - Returns: Where each is now, in their order.
   func seal(_ parts: [FreshPart]) throws(VFSError) -> [ContentReference]
 
+  /// Lets go of parts that were sealed and that no commit names, nor will.
+  func discard(_ parts: [ContentReference])
+
   /// Makes one version of all `changes`, or tells what others changed meanwhile.
   ///
   /// A node that cannot be stored keeps no other from being stored: it is refused, and all others are stored.
@@ -53,6 +56,9 @@ public struct FreshPart: Sendable {
 }
 
 extension Backing {
+  /// Does nothing: for a store that finds out for itself what nobody needs.
+  public func discard(_ parts: [ContentReference]) {}
+
   /// Does nothing: for a store whose every commit is durable, or none can be.
   public func makeDurable() throws(VFSError) {}
 

@@ -15,6 +15,8 @@ struct Part: Sendable {
   var pages = PageSet()
   /// Whether it waits in the queue of parts to be sealed.
   var isQueued = false
+  /// Whether the backing has its content, but no commit names it.
+  var isAhead = false
 }
 
 /// The content of a regular file: its size and its parts.

@@ -17,10 +17,14 @@ final class Inode {
   ///
   /// Two inodes may share one after a replacing rename: the one in the table's index is meant.
   var object: ObjectID
+  /// What stat(2) shows.
+  var number: UInt32
 
   var mode: UInt16
   var owner: UInt32
   var group: UInt32
+  /// The group that somebody here gave it, where owners are presented and not stored.
+  var presentedGroup: UInt32?
   var accessed: Timestamp
   var modified: Timestamp
   var changed: Timestamp
@@ -61,6 +65,10 @@ final class Inode {
   var kept: Kept?
   /// Why it was in no commit that it should have been in.
   var refusal: VFSError?
+  /// The one part of the content that the backing has, of a file that has one.
+  var committed: Committed?
+  /// Whether a file was emptied since the backing got it, so that all of it is written anew.
+  var isRewritten = false
   /// New content from outside that waits for those who are reading the old.
   var incoming: Incoming?
   /// Changes of its content that a cache above has not confirmed, and when the newest came, on the monotonic clock.
@@ -68,6 +76,12 @@ final class Inode {
   var untoldSince: UInt64 = 0
   /// Grows with each change of content, attributes or names; tells whether a commit caught the newest state.
   var version = Versions()
+
+  /// Content of one part that the backing has.
+  struct Committed {
+    let size: Int64
+    let reference: ContentReference
+  }
 
   struct Versions: Equatable {
     var content: UInt64 = 0
@@ -91,9 +105,11 @@ final class Inode {
   }
 
   init(
-    id: InodeID, kind: FileKind, object: ObjectID, mode: UInt16, owner: UInt32, group: UInt32, time: Timestamp
+    id: InodeID, number: UInt32, kind: FileKind, object: ObjectID, mode: UInt16, owner: UInt32, group: UInt32,
+    time: Timestamp
   ) {
     self.id = id
+    self.number = number
     self.kind = kind
     self.object = object
     self.mode = mode

@@ -1,3 +1,13 @@
+/// Of which inodes a file system keeps the time of access, as relatime does.
+public enum AccessTimes: Sendable {
+  /// All.
+  case all
+  /// All but directories (nodiratime).
+  case filesOnly
+  /// None (noatime): it stays what it was set to.
+  case none
+}
+
 /// How a ``VirtualFileSystem`` behaves.
 public struct Options: Sendable {
   /// Refuses all changes with ``VFSError/Code/readOnly``.
@@ -16,6 +26,10 @@ public struct Options: Sendable {
   ///
   /// Renames and removals, whose versions need little, are accepted down to a 32nd of it.
   public var diskReserve: Int64 = 8 << 20
+  /// Of which inodes the time of access is kept.
+  public var accessTimes = AccessTimes.all
+  /// Names that nobody may give to anything in the root: ``VFSError/Code/notPermitted``.
+  public var isReserved: @Sendable (Name) -> Bool = { _ in false }
   /// Nanoseconds for which a change of content from outside waits for those who are reading the file; 0 lets it land at once.
   ///
   /// Of a file that is read for longer the change lands after twice that time. Someone has to call ``VirtualFileSystem/settle()`` then.
@@ -38,6 +52,10 @@ public struct Options: Sendable {
   /// Bytes of the largest file that is kept beside the versions when it is made durable under a name of these kinds; a larger one
   /// becomes a version.
   public var keptSize: Int64 = 8 << 20
+  /// Where the numbers come from that stat(2) shows; one for all file systems that are shown in one mount.
+  public var numbers = InodeNumbers()
+  /// What the root's number follows from, if it is a directory in a mount of several file systems; nil gives it 1.
+  public var rootIdentity: ObjectID?
   /// Owner of the root until it is changed.
   public var rootOwner: UInt32 = 0
   /// Group of the root until it is changed.

@@ -40,7 +40,7 @@ extension State {
       throw VFSError(.accessDenied)
     }
     let shift: UInt16 =
-      if owner(of: inode) == by.user { 6 } else if by.isIn(options.presentedOwner?.group ?? inode.group) { 3 } else {
+      if owner(of: inode) == by.user { 6 } else if by.isIn(group(of: inode)) { 3 } else {
         0
       }
     let granted = AccessMask(rawValue: UInt8(truncatingIfNeeded: inode.mode >> shift) & 7)
@@ -60,6 +60,12 @@ extension State {
   }
 
   func owner(of inode: Inode) -> UInt32 { options.presentedOwner?.user ?? inode.owner }
+
+  /// The group that is shown.
+  func group(of inode: Inode) -> UInt32 {
+    guard let presented = options.presentedOwner else { return inode.group }
+    return inode.presentedGroup ?? presented.group
+  }
 
   /// Drops the set-id bits that a change of content or owner drops, and file capabilities.
   ///

@@ -58,6 +58,8 @@ public struct DirectoryEntry: Sendable {
   public var name: [UInt8]
   /// The inode that it names.
   public var inode: InodeID
+  /// The number that stat(2) shows.
+  public var number: UInt32
   /// That inode's type.
   public var kind: FileKind
   /// Pass it to go on after this entry; never 0.

@@ -96,6 +96,9 @@ extension State {
       snapshot.puts.append(storedNode(of: inode, paths: &paths))
       inode.isInFlight = true
       inode.isRequested = false
+      for index in inode.file.parts.indices where inode.file.parts[index].isAhead {
+        inode.file.parts[index].isAhead = false
+      }
     }
     snapshot.removals = removals.sorted()
     return snapshot
@@ -115,6 +118,7 @@ extension State {
     return StoredNode(
       object: inode.object, body: body, paths: inode.links.map { path(of: $0, paths: &paths) }, mode: inode.mode,
       owner: inode.owner, group: inode.group, modified: inode.incoming?.modified ?? inode.modified,
+      changed: inode.changed,
       extendedAttributes: inode.extendedAttributes)
   }
 
@@ -153,7 +157,15 @@ extension State {
       // Otherwise another file took over the object meanwhile.
       guard objects[put.object] === inode else { continue }
       inode.isPersisted = inode.isLinked
-      if let references = receipt[put.object] { settle(inode, item.blocks, as: references) }
+      if let references = receipt[put.object] {
+        settle(inode, item.blocks, as: references)
+        if case .regular(let content) = put.body {
+          let parts = references.map { $0.map(FileContent.Part.stored) ?? .hole }
+          let isRewritten = inode.isRewritten && inode.version.content != item.version.content
+          noteCommitted(FileContent(size: content.size, parts: parts), of: inode)
+          inode.isRewritten = isRewritten
+        }
+      }
       if inode.version.content == item.version.content { inode.contentDirtySince = nil }
       if inode.version.attributes == item.version.attributes { inode.attributesDirtySince = nil }
       if inode.version.names == item.version.names { inode.namesAreDirty = false }

@@ -101,6 +101,7 @@ extension State {
   /// Changes the size; the part that a smaller size cuts is in `loaded` if it is stored.
   mutating func resize(_ inode: Inode, to size: Int64, loaded: inout Loaded) {
     guard size < inode.file.size else { return extend(inode, to: size) }
+    if size == 0 { inode.isRewritten = true }
     let kept = FileBody.partCount(size)
     for index in kept..<inode.file.parts.count { setPart(index, of: inode, to: .hole) }
     let tail = Int(size % Int64(FileContent.partSize))
@@ -147,10 +148,15 @@ extension State {
   mutating func setPart(_ index: Int, of inode: Inode, to content: Part.Content) {
     switch inode.file.parts[index].content {
     case .hole: break
-    case .stored(let reference): _ = cache.remove(ContentCache.Key(object: inode.object, reference: reference))
+    case .stored(let reference):
+      if !inode.isComparable(with: reference) {
+        _ = cache.remove(ContentCache.Key(object: inode.object, reference: reference))
+      }
+      if inode.file.parts[index].isAhead { discarded.append(reference) }
     case .fresh(let block): countFresh(block, by: -1)
     }
     inode.file.parts[index].content = content
+    inode.file.parts[index].isAhead = false
     if case .fresh(let block) = content {
       countFresh(block, by: 1)
       if inode.file.parts.count > 1 { queueForSealing(inode, part: index) }
@@ -243,9 +249,16 @@ extension State {
   mutating func finish(_ job: SealJob, as reference: ContentReference?) {
     guard let inode = inodes[job.inode], inode.object == job.object, job.part < inode.file.parts.count,
       case .fresh(let block) = inode.file.parts[job.part].content, block === job.block
-    else { return }
-    if inode.isInFlight { return queueForSealing(inode, part: job.part) }
+    else {
+      if let reference { discarded.append(reference) }
+      return
+    }
+    if inode.isInFlight {
+      if let reference { discarded.append(reference) }
+      return queueForSealing(inode, part: job.part)
+    }
     settle(job.part, of: inode, as: reference)
+    inode.file.parts[job.part].isAhead = reference != nil
   }
 
   /// A sealing failed: the part waits for another try.

@@ -7,6 +7,8 @@
 /// The work of one call of ``State/apply(_:at:)``.
 struct ExternalMerge {
   let moment: Moment
+  /// Whether the file system is being populated.
+  var isFirst = false
   var puts: [ObjectID: StoredNode] = [:]
   var removed: Set<ObjectID> = []
   /// Objects that have their names already.
@@ -42,9 +44,12 @@ struct ExternalMerge {
 
 extension State {
   /// Applies changes by others; returns what a cache above must forget.
-  mutating func apply(_ changes: [ExternalChange], at moment: Moment) -> [Invalidation] {
+  ///
+  /// They are the first of all if it `isFirst`.
+  mutating func apply(_ changes: [ExternalChange], at moment: Moment, isFirst: Bool = false) -> [Invalidation] {
     externalRounds += 1
     var merge = ExternalMerge(changes, moment: moment)
+    merge.isFirst = isFirst
     for object in merge.removed.sorted() {
       removals.remove(object)
       if let inode = objects[object], !inode.isDirectory { remove(inode, &merge) }
@@ -73,6 +78,7 @@ extension State {
     }
     noteStrayPaths(merge)
     removeEmptied(&merge)
+    dateDirectories(&merge)
     return merge.told.invalidations
   }
 
@@ -90,16 +96,6 @@ extension State {
     inode.version.names += 1
     inode.namesAreDirty = true
     noteDirty(inode)
-  }
-
-  /// After populating: a directory is as new as its newest entry, or as it is stored if that is newer.
-  mutating func ageDirectories(_ stored: [ObjectID: Timestamp]) {
-    let directories = inodes.values.filter(\.isDirectory).map { (depth: $0.depth, inode: $0) }
-    for (_, directory) in directories.sorted(by: { $0.depth > $1.depth }) {
-      // Not the time that it has: entering its entries here made that the present.
-      let times = directory.directory.inodes.map(\.modified) + [stored[directory.object]].compactMap { $0 }
-      directory.modified = times.max() ?? directory.modified
-    }
   }
 }
 
@@ -171,7 +167,7 @@ extension State {
       inode = makeInode(
         kind: node.body.kind, object: node.object, mode: node.mode & 0o7777, owner: node.owner, group: node.group,
         time: node.modified)
-      inode.changed = merge.moment.time
+      inode.changed = node.changed
     }
     inode.isPersisted = true
     if inode.isDirectory { setStoredPath(of: inode.object, inode: inode, to: node.paths[0]) }
@@ -221,15 +217,15 @@ extension State {
       inode.owner = node.owner
       inode.group = node.group
       inode.extendedAttributes = node.extendedAttributes
-      if !isAwaiting {
-        inode.modified = inode.isDirectory && !isNew ? max(inode.modified, node.modified) : node.modified
-      }
+      // A directory's time follows when all are in place.
+      if !isAwaiting, isNew || !inode.isDirectory { inode.modified = node.modified }
     }
     switch node.body {
     case .regular(let content):
       if inode.contentDirtySince == nil, !isAwaiting, isNew || !inode.file.isSame(as: content) {
         let sameStamp = !isNew && inode.file.size == content.size && !isTouched
         setContent(of: inode, to: FileBody(content))
+        noteCommitted(content, of: inode)
         // Caches that compare size and time must see that the content is another.
         if sameStamp { inode.modified = inode.modified.next }
         hasContent = true
@@ -239,9 +235,12 @@ extension State {
       inode.target = target
     default: break
     }
-    guard isChanged || isTouched || hasContent else { return }
-    inode.changed = merge.moment.time
     guard !isNew else { return }
+    if !isAwaiting, inode.attributesDirtySince == nil, inode.contentDirtySince == nil, !inode.isDirectory {
+      let isStale = hasContent && inode.changed == node.changed
+      inode.changed = isStale ? node.changed.next : node.changed
+    }
+    guard isChanged || isTouched || hasContent else { return }
     if hasContent {
       merge.told.note(inode, .content)
       noteUntold(inode, at: merge.moment.monotonic)

@@ -133,7 +133,8 @@ extension State {
       if merge.moves(next) { detach(next, name, parent, &merge) } else { setAside(next, name, parent, &merge) }
     }
     let made = makeInode(
-      kind: .directory, mode: 0o700, owner: options.rootOwner, group: options.rootGroup, time: merge.moment.time)
+      kind: .directory, numberedAs: ObjectID(path: stored), mode: 0o700, owner: options.rootOwner,
+      group: options.rootGroup, time: merge.moment.time)
     merge.told.note(name, in: parent)
     link(made, as: name, in: parent)
     imply(made)

@@ -19,6 +19,11 @@ extension State {
     return directory
   }
 
+  /// Refuses a name of the root that has a meaning of its own, and could not be stored.
+  private func checkFree(_ name: Name, in parent: Inode) throws(VFSError) {
+    if parent.isRoot, options.isReserved(name) { throw VFSError(.notPermitted) }
+  }
+
   /// Makes a node with a new name.
   mutating func make(
     _ name: Name, in parent: Inode, kind: FileKind, mode: UInt16, target: [UInt8] = [], by: Credentials,
@@ -26,9 +31,9 @@ extension State {
   ) throws(VFSError) -> Inode {
     guard parent.directory[name] == nil else { throw VFSError(.exists) }
     try checkPath(name, in: parent)
+    try checkFree(name, in: parent)
     guard inodes.count < options.maximumInodes else { throw VFSError(.noSpace) }
     var mode = mode & 0o7777
-    if kind != .symbolicLink { mode &= ~(by.umask & 0o777) }
     var group = by.group
     if parent.mode & ModeBits.setGroup != 0 {
       group = parent.group
@@ -41,6 +46,7 @@ extension State {
     let inode = makeInode(kind: kind, mode: mode, owner: by.user, group: group, time: moment.time)
     inode.target = target
     inode.idleSince = moment.monotonic
+    if !inheritList(inode, from: parent), kind != .symbolicLink { inode.mode &= ~(by.umask & 0o777) }
     link(inode, as: name, in: parent)
     // A regular file asks to be committed when it is closed.
     inode.isRequested = !inode.isRegular
@@ -64,6 +70,7 @@ extension State {
     guard parent.directory[name] == nil else { throw VFSError(.exists) }
     try checkPath(name, in: parent)
     try checkLinks(of: inode, adding: name, in: parent)
+    try checkFree(name, in: parent)
     link(inode, as: name, in: parent)
     inode.changed = moment.time
     inode.isRequested = true
@@ -111,6 +118,8 @@ extension State {
     let parent = try writableDirectory(parentID, by: by)
     let newParent = try writableDirectory(newParentID, by: by)
     guard let inode = parent.directory[name] else { throw VFSError(.notFound) }
+    try checkFree(newName, in: newParent)
+    if flags == .exchange { try checkFree(name, in: parent) }
     let target = newParent.directory[newName]
     if inode.isDirectory, newParent.isInside(inode) { throw VFSError(.invalidArgument) }
     try checkSticky(parent, inode, by: by)
@@ -241,8 +250,12 @@ extension State {
     if objects[inode.object] === inode { objects[inode.object] = nil }
     if inode.isPersisted || inode.isInFlight { removals.insert(inode.object) }
     removals.remove(object)
-    // What came from outside for the one that is replaced is so, too.
-    objects[object]?.incoming = nil
+    if let old = objects[object], old !== inode {
+      // What came from outside for the one that is replaced is so, too.
+      old.incoming = nil
+      // The number is the object's; but who has the old one open must be able to tell them apart.
+      if old.openHandles == 0 { swap(&inode.number, &old.number) }
+    }
     inode.object = object
     objects[object] = inode
     inode.isPersisted = true

@@ -7,6 +7,8 @@ struct Incoming: Sendable {
   var content: FileContent
   /// Its mtime; nil if one was set here meanwhile.
   var modified: Timestamp?
+  /// Its ctime.
+  let changed: Timestamp
   /// When the first change came that waits, on the monotonic clock.
   let since: UInt64
 }
@@ -54,7 +56,8 @@ extension State {
       return false
     }
     inode.incoming = Incoming(
-      content: content, modified: inode.attributesDirtySince == nil ? node.modified : nil, since: since)
+      content: content, modified: inode.attributesDirtySince == nil ? node.modified : nil, changed: node.changed,
+      since: since)
     unsettled.insert(inode.id)
     merge.told.noteWaiting(inode)
     return true
@@ -75,10 +78,13 @@ extension State {
     guard inode.isLinked, inode.contentDirtySince == nil else { return [] }
     let before = (inode.file.size, inode.modified)
     setContent(of: inode, to: FileBody(incoming.content))
+    noteCommitted(incoming.content, of: inode)
     if let modified = incoming.modified { inode.modified = modified }
     // Caches that compare size and time must see that the content is another.
     if before == (inode.file.size, inode.modified) { inode.modified = inode.modified.next }
-    inode.changed = moment.time
+    if inode.attributesDirtySince == nil {
+      inode.changed = inode.changed == incoming.changed ? incoming.changed.next : incoming.changed
+    }
     var told = ExternalNews()
     told.note(inode, .content)
     noteUntold(inode, at: moment.monotonic)

@@ -33,6 +33,8 @@ struct State: @unchecked Sendable {
   /// Parts in the order in which they became fresh; may name parts that are fresh no more.
   var sealQueue: [(inode: InodeID, part: Int)] = []
   var sealQueueStart = 0
+  /// What was sealed ahead of a commit that is not to come.
+  var discarded: [ContentReference] = []
 
   /// Times that changes by others were applied.
   var externalRounds: UInt64 = 0
@@ -68,7 +70,8 @@ struct State: @unchecked Sendable {
     isReadOnly = options.isReadOnly
     patience = options.readerPatience
     root = Inode(
-      id: .root, kind: .directory, object: .random(), mode: options.rootMode, owner: options.rootOwner,
+      id: .root, number: options.rootIdentity.map(options.numbers.take) ?? InodeNumbers.root, kind: .directory,
+      object: .random(), mode: options.rootMode, owner: options.rootOwner,
       group: options.rootGroup, time: moment.time)
     inodes[.root] = root
     objects[root.object] = root
@@ -100,10 +103,12 @@ extension State {
 
   /// A new inode without a name; the caller links it.
   mutating func makeInode(
-    kind: FileKind, object: ObjectID = .random(), mode: UInt16, owner: UInt32, group: UInt32, time: Timestamp
+    kind: FileKind, object: ObjectID = .random(), numberedAs: ObjectID? = nil, mode: UInt16, owner: UInt32,
+    group: UInt32, time: Timestamp
   ) -> Inode {
     let inode = Inode(
-      id: InodeID(rawValue: nextInode), kind: kind, object: object, mode: mode, owner: owner, group: group, time: time)
+      id: InodeID(rawValue: nextInode), number: options.numbers.take(for: numberedAs ?? object), kind: kind,
+      object: object, mode: mode, owner: owner, group: group, time: time)
     nextInode += 1
     inodes[inode.id] = inode
     objects[object] = inode
@@ -143,9 +148,11 @@ extension State {
   mutating func dropIfUnused(_ inode: Inode) {
     guard !inode.isLinked, inode.lookups == 0, inode.openHandles == 0 else { return }
     guard inodes.removeValue(forKey: inode.id) != nil else { return }
+    options.numbers.release(inode.number)
     if objects[inode.object] === inode { objects[inode.object] = nil }
     if inode.isDirectory { setStoredPath(of: inode.object, inode: inode, to: nil) }
     dirty[inode.id] = nil
+    inode.committed = nil
     setContent(of: inode, to: FileBody())
   }
 
@@ -158,8 +165,8 @@ extension State {
       default: 0
       }
     return Attributes(
-      inode: inode.id, kind: inode.kind, mode: inode.mode, links: inode.linkCount,
-      owner: options.presentedOwner?.user ?? inode.owner, group: options.presentedOwner?.group ?? inode.group,
+      inode: inode.id, number: inode.number, kind: inode.kind, mode: inode.mode, links: inode.linkCount,
+      owner: options.presentedOwner?.user ?? inode.owner, group: group(of: inode),
       size: size, allocated: inode.isRegular ? inode.file.allocated : 0, accessed: inode.accessed,
       modified: inode.modified, changed: inode.changed)
   }
@@ -246,6 +253,16 @@ extension State {
 }
 
 extension ObjectID {
+  /// What the number of a directory follows from that no object is: two FNV-1a hashes of its path.
+  init(path: [UInt8]) {
+    var (high, low): (UInt64, UInt64) = (0xcbf2_9ce4_8422_2325, 0x6c62_272e_07bb_0142)
+    for byte in path {
+      high = (high ^ UInt64(byte)) &* 0x100_0000_01b3
+      low = (low ^ UInt64(byte)) &* 0x100_0000_01b3
+    }
+    self.init(high: high, low: low)
+  }
+
   /// 128 random bits.
   static func random() -> ObjectID {
     var generator = SystemRandomNumberGenerator()

@@ -57,13 +57,15 @@ public struct StoredNode: Sendable {
   public var group: UInt32
   /// mtime.
   public var modified: Timestamp
+  /// ctime: when content, attributes or names last changed.
+  public var changed: Timestamp
   /// Values by name, both as bytes.
   public var extendedAttributes: [[UInt8]: [UInt8]]
 
-  /// A node of these properties.
+  /// A node of these properties; without `changed` that is `modified`.
   public init(
     object: ObjectID, body: Body, paths: [[UInt8]], mode: UInt16, owner: UInt32, group: UInt32, modified: Timestamp,
-    extendedAttributes: [[UInt8]: [UInt8]] = [:]
+    changed: Timestamp? = nil, extendedAttributes: [[UInt8]: [UInt8]] = [:]
   ) {
     self.object = object
     self.body = body
@@ -72,6 +74,7 @@ public struct StoredNode: Sendable {
     self.owner = owner
     self.group = group
     self.modified = modified
+    self.changed = changed ?? modified
     self.extendedAttributes = extendedAttributes
   }
 }

@@ -72,9 +72,7 @@ extension State {
   func checkChange(_ change: AttributeChange, of inode: Inode, by: Credentials) throws(VFSError) {
     if let presented = options.presentedOwner {
       // The stored owner is another machine's: it cannot be changed through what is presented in its place.
-      guard change.owner ?? presented.user == presented.user, change.group ?? presented.group == presented.group else {
-        throw VFSError(.notPermitted)
-      }
+      guard change.owner ?? presented.user == presented.user else { throw VFSError(.notPermitted) }
     }
     guard options.enforcesPermissions, !by.isPrivileged else { return }
     if change.mode != nil { try checkOwner(inode, by: by) }
@@ -102,12 +100,15 @@ extension State {
       if options.presentedOwner == nil {
         inode.owner = change.owner ?? inode.owner
         inode.group = change.group ?? inode.group
+      } else {
+        inode.presentedGroup = change.group ?? inode.presentedGroup
       }
     }
     if let mode = change.mode {
       inode.mode = mode & 0o7777
-      let group = options.presentedOwner?.group ?? inode.group
+      let group = group(of: inode)
       if !by.isIn(group) { inode.mode &= ~ModeBits.setGroup }
+      adjustList(of: inode)
     }
     if change.modified != nil { inode.incoming?.modified = nil }
     switch change.modified {

@@ -47,7 +47,12 @@ extension VirtualFileSystem {
 
   private func commitRound(durable: Bool, forced: Bool) -> CommitRound {
     for _ in 0..<VirtualFileSystem.maximumRounds {
-      var snapshot = state.withLock { $0.takeSnapshot() }
+      var (snapshot, rewritings) = state.withLock { state in
+        let snapshot = state.takeSnapshot()
+        return (snapshot, state.rewritings(in: snapshot))
+      }
+      rewritings = rewritings.isEmpty ? [] : unchanged(rewritings)
+      if !rewritings.isEmpty { state.withLock { $0.withdraw(rewritings, from: &snapshot) } }
       if snapshot.isEmpty, !durable, !forced { return CommitRound() }
       snapshot.dropZeroParts()
       let batch = CommitBatch(puts: snapshot.puts, removals: snapshot.removals, durable: durable)
@@ -88,6 +93,11 @@ extension VirtualFileSystem {
   /// It also makes earlier commits durable. Call it about once a second.
   public func tick() {
     let now = monotonic()
+    let discarded = state.withLock { state in
+      defer { state.discarded = [] }
+      return state.discarded
+    }
+    if !discarded.isEmpty { backing.discard(discarded) }
     let (isDue, durable, obsolete) = state.withLock { state -> (Bool, Bool, [ObjectID]) in
       state.requestContent(dirtyBy: now < 5_000_000_000 ? 0 : now - 5_000_000_000)
       let overdue = state.hasOverdue(attributesBy: now < 1_000_000_000 ? 0 : now - 1_000_000_000)

@@ -62,18 +62,22 @@ extension State {
     entries.reserveCapacity(min(limit, directory.directory.count + 2))
     if offset < 1 {
       entries.append(
-        DirectoryEntry(name: [0x2E], inode: id, kind: .directory, nextOffset: 1, attributes: nil))
+        DirectoryEntry(
+          name: [0x2E], inode: id, number: directory.number, kind: .directory, nextOffset: 1, attributes: nil))
     }
     if offset < 2 {
-      let parent = directory.links.first?.parent.id ?? .root
+      let parent = directory.links.first?.parent
       entries.append(
-        DirectoryEntry(name: [0x2E, 0x2E], inode: parent, kind: .directory, nextOffset: 2, attributes: nil))
+        DirectoryEntry(
+          name: [0x2E, 0x2E], inode: parent?.id ?? .root, number: parent?.number ?? InodeNumbers.root, kind: .directory,
+          nextOffset: 2, attributes: nil))
     }
     directory.directory.visit(after: max(offset, Directory.firstCookie - 1)) { name, entry in
       guard entries.count < limit else { return false }
       entries.append(
         DirectoryEntry(
-          name: name.bytes, inode: entry.inode.id, kind: entry.inode.kind, nextOffset: entry.cookie,
+          name: name.bytes, inode: entry.inode.id, number: entry.inode.number, kind: entry.inode.kind,
+          nextOffset: entry.cookie,
           attributes: plus ? enter(entry.inode).attributes : nil))
       return true
     }

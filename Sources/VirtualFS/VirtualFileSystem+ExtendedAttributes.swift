@@ -27,7 +27,7 @@ extension VirtualFileSystem {
 
   /// setxattr(2).
   ///
-  /// POSIX ACLs are not supported, as nothing here would obey them.
+  /// POSIX ACLs are kept, and the mode follows from them. Who obeys them is the kernel: ``Options/enforcesPermissions`` looks at modes alone.
   ///
   /// - Throws: ``VFSError/Code/rangeTooSmall`` for a name, ``VFSError/Code/argumentListTooLong`` for a value, ``VFSError/Code/noSpace`` for a
   ///   list of names that is too long; ``VFSError/Code/exists`` and ``VFSError/Code/noAttribute`` by `mode`.
@@ -35,7 +35,8 @@ extension VirtualFileSystem {
     _ name: [UInt8], of inode: InodeID, to value: [UInt8], mode: AttributeSetMode, by: Credentials
   ) throws(VFSError) {
     try checkName(name)
-    guard !name.starts(with: "system.".utf8) else { throw VFSError(.notSupported) }
+    let isList = name == AccessControlList.access || name == AccessControlList.inherited
+    guard isList || !name.starts(with: "system.".utf8) else { throw VFSError(.notSupported) }
     guard value.count <= VirtualFileSystem.maximumAttributeSize else { throw VFSError(.argumentListTooLong) }
     let moment = moment()
     let available = backing.availableBytes()
@@ -56,6 +57,7 @@ extension VirtualFileSystem {
       guard total <= VirtualFileSystem.maximumAttributeTotal else { throw VFSError(.noSpace) }
       try state.checkAttributes(of: inode, setting: name, to: value)
       try state.checkSpace(unwritten: value.count, available: available)
+      if isList { return try state.setList(name, of: inode, to: value, by: by, at: moment) }
       guard inode.extendedAttributes.updateValue(value, forKey: name) != value else { return }
       state.touchAttributes(of: inode, at: moment)
     }

@@ -258,7 +258,8 @@ extension State {
 
   /// Access times as relatime keeps them: only if older than the last change, or than a day; in memory only.
   func touchAccess(of inode: Inode, at time: Timestamp) {
-    guard !options.isReadOnly else { return }
+    guard !options.isReadOnly, options.accessTimes != .none else { return }
+    if inode.isDirectory, options.accessTimes == .filesOnly { return }
     if inode.accessed <= inode.modified || inode.accessed <= inode.changed
       || time.seconds - inode.accessed.seconds >= 86_400
     {

@@ -50,17 +50,10 @@ public final class VirtualFileSystem: Sendable {
 
   /// Fills the file system, once, at the start.
   ///
-  /// Nodes may come in any order; missing parents are made. A directory's time becomes the newest of its own and its entries'.
+  /// Nodes may come in any order; missing parents are made. A directory's time is its own, unless an entry is newer than its ctime.
   public func populate(_ nodes: [StoredNode]) {
     let moment = moment()
-    var times: [ObjectID: Timestamp] = [:]
-    for node in nodes {
-      if case .directory = node.body { times[node.object] = node.modified }
-    }
-    state.withLock { state in
-      _ = state.apply(nodes.map(ExternalChange.put), at: moment)
-      state.ageDirectories(times)
-    }
+    state.withLock { _ = $0.apply(nodes.map(ExternalChange.put), at: moment, isFirst: true) }
   }
 
   func moment() -> Moment { Moment(time: now(), monotonic: monotonic()) }

@@ -81,6 +81,39 @@ import VirtualFS
     #expect(try file.readToEnd() == Data("old".utf8))
   }
 
+  @Test(.enabled(if: geteuid() == 0)) func `access control lists are kept and obeyed`() throws {
+    var options = MountOptions()
+    options.allowOther = true
+    let system = try MountedSystem(options: options)
+    func reads(_ user: String, _ path: String) throws -> Bool {
+      try Program.run(
+        ["setpriv", "--reuid", user, "--regid", user, "--clear-groups", "cat", system.path + "/" + path]
+      ).status == 0
+    }
+    try Program.check(["chmod", "755", system.scratch])
+    try Program.check(
+      [
+        "sh", "-c",
+        "umask 022; mkdir d; echo x > d/f; chmod 600 d/f; setfacl -m u:1234:r d/f; setfacl -d -m u:1234:r,o::- d",
+      ],
+      in: system.path)
+    #expect(try reads("1234", "d/f") && !reads("1235", "d/f"))
+    // What cp makes, what is inherited, and what chmod and removal make of it.
+    try Program.check(["sh", "-c", "cp -a d/f copied; umask 077; echo y > d/made; cp -a d d2"], in: system.path)
+    #expect(try reads("1234", "copied") && reads("1234", "d/made") && !reads("1235", "d/made"))
+    let kept = try Program.check(["getfacl", "-n", "--omit-header", "d/made"], in: system.path).text
+    #expect(kept.contains("user:1234:r--") && kept.contains("mask::r--"))
+    #expect(try Program.check(["getfacl", "-n", "--omit-header", "d2/made"], in: system.path).text == kept)
+    try Program.check(["chmod", "g-r", "copied"], in: system.path)
+    #expect(try !reads("1234", "copied"))
+    try Program.check(["setfacl", "-b", "d/f"], in: system.path)
+    #expect(try !reads("1234", "d/f") && Program.check(["stat", "-c", "%a", "d/f"], in: system.path).text == "600")
+    // A change from outside counts at once.
+    system.backing.changeExternally("d/made") { $0.extendedAttributes = [:] }
+    system.refresh()
+    #expect(try soon { try !reads("1234", "d/made") })
+  }
+
   @Test func `warm reads ask the file system for no content`() throws {
     let system = try MountedSystem()
     try "kept".write(toFile: system.path + "/f", atomically: false, encoding: .utf8)
@@ -107,8 +140,7 @@ import VirtualFS
     try reader.run()
     begun.wait()
     // As if the file were closed: the notifier's thread now waits for the page that the read holds.
-    let number = try Program.check(["stat", "-c", "%i", system.path + "/slow"]).text
-    let inode = InodeID(rawValue: try #require(UInt64(number)))
+    let inode = try #require(system.fileSystem.inode(named: try Name("slow".utf8), in: .root))
     system.mount.invalidate([.inode(inode, .content, isOpen: false)], volume: .single)
     try Program.check(
       ["timeout", "20", "sh", "-c", "echo x > other; cat other; mkdir d; mv other d/o; ls -l d"], in: system.path)

@@ -34,7 +34,7 @@ import VirtualFS
     let system = try MountedSystem(.directory)
     #expect(try Program.run(["ls", system.mountPoint + "/second"]).status != 0)
     let backing = MemoryBacking()
-    let second = MountedSystem.fileSystem(backing, InvalidationRelay())
+    let second = MountedSystem.fileSystem(backing, InvalidationRelay(), root: ObjectID(high: 2, low: 2))
     _ = try system.mount.add(Volume(name: LayoutTests.bytes("second"), fileSystem: second))
     let isSeen = soon { (try? FileManager.default.contentsOfDirectory(atPath: system.mountPoint))?.count == 2 }
     #expect(isSeen)

@@ -41,7 +41,9 @@ final class MountedSystem: Sendable {
     mountPoint = scratch + "/mnt"
     try? FileManager.default.createDirectory(atPath: mountPoint, withIntermediateDirectories: false)
     backing = MemoryBacking()
-    fileSystem = MountedSystem.fileSystem(backing, relay, isReadOnly: options.readOnly, patience: patience)
+    fileSystem = MountedSystem.fileSystem(
+      backing, relay, isReadOnly: options.readOnly, patience: patience,
+      root: shape == .single ? nil : ObjectID(high: 1, low: 1))
     switch shape {
     case .single:
       mount = try Mount(at: mountPoint, layout: .single(fileSystem), options: options)
@@ -62,11 +64,13 @@ final class MountedSystem: Sendable {
   }
 
   static func fileSystem(
-    _ backing: MemoryBacking, _ relay: InvalidationRelay, isReadOnly: Bool = false, patience: UInt64 = 10_000_000
+    _ backing: MemoryBacking, _ relay: InvalidationRelay, isReadOnly: Bool = false, patience: UInt64 = 10_000_000,
+    root: ObjectID? = nil
   ) -> VirtualFileSystem {
     var options = Options()
     options.isReadOnly = isReadOnly
     options.readerPatience = patience
+    options.rootIdentity = root
     options.rootMode = 0o755
     (options.rootOwner, options.rootGroup) = (getuid(), getgid())
     let clock = ContinuousClock()

@@ -36,7 +36,8 @@ let extractors: [[String]] = [
       let mode = isDirectory ? 0o1750 : modes[index % modes.count]
       let member = TarMember(
         path: Self.path("n\(index)"), kind: isDirectory ? .directory : index % 4 == 2 ? .fifo : .regular, mode: mode,
-        userID: isRoot ? owner.0 : getuid(), groupID: isRoot ? owner.1 : getgid(), modified: times[index % times.count])
+        userID: isRoot ? owner.0 : getuid(), groupID: isRoot ? owner.1 : getgid(), modified: times[index % times.count],
+        changed: index % 2 == 0 ? nil : times[(index + 1) % times.count])
       expected.append(member)
       archive += try archived(member, member.kind == .regular ? [UInt8](repeating: 7, count: 300 * index) : [])
     }

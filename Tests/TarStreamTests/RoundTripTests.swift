@@ -56,6 +56,9 @@ let members: [TarMember] = {
   ] {
     plain.modified = .init(seconds: seconds, nanoseconds: nanoseconds)
     result.append(plain)
+    var changed = plain
+    (changed.modified, changed.changed) = (.init(seconds: 1), plain.modified)
+    result.append(changed)
   }
   for id: UInt32 in [0o7777777, 0o10000000, .max] {
     result.append(

@@ -48,6 +48,10 @@ final class MemoryBacking: Backing {
     }
   }
 
+  func discard(_ parts: [ContentReference]) {
+    storage.withLock { storage in for part in parts { storage.contents[part.words.0] = nil } }
+  }
+
   func commit(_ batch: CommitBatch) throws(VFSError) -> CommitOutcome {
     if let hook = hook.withLock({ $0 }) { hook() }
     let result = storage.withLock { storage -> Result<CommitOutcome, VFSError> in

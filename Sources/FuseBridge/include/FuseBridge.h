@@ -11,9 +11,10 @@ typedef struct fuse_req fb_request;
 // A connection to the kernel and the threads that serve it.
 typedef struct fb_session fb_session;
 
-// stat(2) of an inode. `mode` has the file type's bits.
+// stat(2) of an inode. `mode` has the file type's bits. `inode` is how requests name it, `number` what programs are shown.
 typedef struct fb_attributes {
   uint64_t inode;
+  uint32_t number;
   uint32_t mode, links, owner, group, device_major, device_minor;
   int64_t size, allocated;
   int64_t accessed, modified, changed;
@@ -122,7 +123,7 @@ void fb_reply_offset(fb_request *request, int64_t offset);
 void fb_reply_statistics(fb_request *request, const fb_statistics *statistics);
 
 // Appends an entry to a READDIR answer and returns its bytes, or 0 if `room` is too small.
-// Only the type in `attributes->mode` and its inode count.
+// Only the type in `attributes->mode` and its number count.
 size_t fb_add_entry(
     fb_request *request, void *buffer, size_t room, const void *name, size_t name_length,
     const fb_attributes *attributes, uint64_t next_offset);
@@ -146,8 +147,8 @@ uint32_t fb_thread(void);
 int fb_open_directory(int at, const char *name);
 // The same for an absolute path.
 int fb_open_root(const char *path);
-// The inode's and the device's number, as the kernel has them.
-int fb_identify(int descriptor, uint64_t *inode, uint64_t *device);
+// The inode's and the device's number, as programs are shown them.
+int fb_identify(int descriptor, uint64_t *number, uint64_t *device);
 // Makes a regular file, or with `writes` also opens it and sets its mtime, to be answered as if nothing had happened.
 int fb_repeat_create(int at, const char *name, int writes);
 // Opens the file for writing, sets its mtime (which inotify takes for a change of content), and closes it.

@@ -119,6 +119,7 @@ enum OpenedMember {
       object: object, body: body, paths: paths, mode: member.mode, owner: member.userID,
       group: member.groupID,
       modified: Timestamp(seconds: member.modified.seconds, nanoseconds: member.modified.nanoseconds),
+      changed: member.changed.map { Timestamp(seconds: $0.seconds, nanoseconds: $0.nanoseconds) },
       extendedAttributes: member.extendedAttributes)
   }
 

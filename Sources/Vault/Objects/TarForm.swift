@@ -55,6 +55,7 @@ struct TarForm {
       link.kind = .hardLink(target: paths[0])
       link.size = 0
       link.extendedAttributes = [:]
+      link.changed = nil
       pieces.append(try TarForm.encode(link))
     }
     return pieces
@@ -63,7 +64,10 @@ struct TarForm {
   private var member: TarMember {
     TarMember(
       path: paths[0], kind: kind, mode: node.mode, userID: node.owner, groupID: node.group,
-      modified: TarMember.Time(seconds: node.modified.seconds, nanoseconds: node.modified.nanoseconds), size: size,
+      modified: TarMember.Time(seconds: node.modified.seconds, nanoseconds: node.modified.nanoseconds),
+      // One that is no other than mtime goes without saying.
+      changed: node.changed == node.modified
+        ? nil : TarMember.Time(seconds: node.changed.seconds, nanoseconds: node.changed.nanoseconds), size: size,
       extendedAttributes: node.extendedAttributes)
   }
 

@@ -14,6 +14,8 @@ enum FileSystemOptions {
       options.isReplacement = { NamePatterns.replacement.contains($0.bytes) }
       options.isLock = { NamePatterns.lock.contains($0.bytes) }
     }
+    // It is there when something is in it, and is no directory of anybody's.
+    options.isReserved = { $0.bytes == [UInt8](".conflicts".utf8) }
     options.rootOwner = getuid()
     options.rootGroup = getgid()
     // Numeric owners mean nothing on another machine; root alone presents, and may change, the stored ones.

@@ -12,6 +12,10 @@ final class MountService: Sendable {
   private let keynode: Keynode
   private let mounted = Mutex<[MountedVault]>([])
   private let mount = Mutex<Mount?>(nil)
+  /// Of all vaults that are shown.
+  fileprivate let numbers = InodeNumbers()
+  /// Whether each vault is a directory of the mount.
+  fileprivate var showsAll: Bool { request.vault == nil }
 
   /// Serves `request` until it is unmounted; calls `ready` once the mount is there.
   ///
@@ -177,6 +181,12 @@ final class MountedVault: Sendable {
     backing = try VaultBacking(vault) { [weak service] in service?.committed(vault) }
     var settings = FileSystemOptions.standard(readOnly: options.readOnly)
     settings.readerPatience = 1_000_000_000
+    settings.accessTimes = options.accessTimes
+    settings.numbers = service.numbers
+    if service.showsAll {
+      let word = { (range: Range<Int>) in vault.id.bytes[range].reduce(UInt64(0)) { $0 << 8 | UInt64($1) } }
+      settings.rootIdentity = ObjectID(high: word(0..<8), low: word(8..<16))
+    }
     fileSystem = VirtualFileSystem(
       backing: backing, options: settings, now: Clocks.now, monotonic: Clocks.monotonic,
       invalidate: { [weak service] in service?.invalidate($0, of: name) })
