@@ -2,7 +2,9 @@ internal import SecretMemory
 
 /// Encrypts one age file as a stream, in bounded memory: push plaintext, receive ciphertext.
 public struct Encryptor: ~Copyable {
-  private let header: PreparedHeader
+  /// The header and the payload nonce.
+  private let prefix: [UInt8]
+  private let payloadKey: WipedBuffer
   private let pending: WipedBuffer
   private var pendingCount = 0
   private var sealed = [UInt8](repeating: 0, count: Chunks.sealedByteCount)
@@ -14,8 +16,12 @@ public struct Encryptor: ~Copyable {
   /// - Throws: ``AgeError/memoryUnavailable``.
   public init(_ header: consuming PreparedHeader) throws(AgeError) {
     let pending = try WipedBuffer.make(Chunks.plainByteCount)
-    self.header = header
-    self.pending = pending
+    let payloadKey = try WipedBuffer.make(32)
+    var prefix = [UInt8](repeating: 0, count: header.prefixByteCount)
+    unsafe prefix.withUnsafeMutableBytes { prefix in
+      unsafe payloadKey.withUnsafeMutableBytes { unsafe header.begin(prefix, payloadKey: $0) }
+    }
+    (self.prefix, self.payloadKey, self.pending) = (prefix, payloadKey, pending)
   }
 
   /// Takes more plaintext, any number of bytes, and appends the ciphertext that is ready to `output`.
@@ -49,7 +55,7 @@ public struct Encryptor: ~Copyable {
   private mutating func writeHeader(into output: inout [UInt8]) {
     guard !isHeaderWritten else { return }
     isHeaderWritten = true
-    output.append(contentsOf: header.prefix)
+    output.append(contentsOf: prefix)
   }
 
   private mutating func sealPending(isFinal: Bool, into output: inout [UInt8]) {
@@ -62,7 +68,7 @@ public struct Encryptor: ~Copyable {
   private mutating func seal(_ plain: UnsafeRawBufferPointer, isFinal: Bool, into output: inout [UInt8]) {
     let count = plain.count + ChaCha20Poly1305.tagByteCount
     let index = index
-    header.payloadKey.withBytes { key in
+    payloadKey.withBytes { key in
       unsafe sealed.withUnsafeMutableBytes {
         unsafe Chunks.seal(plain, index: index, isFinal: isFinal, key: key, into: $0.part(0, count))
       }

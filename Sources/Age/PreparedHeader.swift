@@ -3,14 +3,11 @@ internal import SecretMemory
 /// The header of one file yet to be written, with its file key: all of encryption that does not depend on contents.
 ///
 /// Preparing is most of the cost of a small file, so it can be done ahead. It encrypts one file only ("it MUST NOT
-/// be reused across multiple files"): it cannot be copied, and encrypting consumes it.
+/// be reused across multiple files"): it cannot be copied, and encrypting consumes it. Should a whole process be copied, as by a
+/// snapshot of a virtual machine, both copies have its file key; but the payload nonce is drawn, and the payload key derived, only when it is used,
+/// so that no key and nonce of a chunk are ever used twice.
 public struct PreparedHeader: ~Copyable, Sendable {
   private let parts: Parts
-
-  /// The header, then the payload nonce: what precedes the first chunk.
-  var prefix: [UInt8] { parts.prefix }
-  /// The 32-byte key of the payload's chunks.
-  var payloadKey: WipedBuffer { parts.payloadKey }
 
   /// A header with a fresh file key for all of `recipients`.
   ///
@@ -32,8 +29,21 @@ public struct PreparedHeader: ~Copyable, Sendable {
 
   /// The length of the file that results from `count` bytes of plaintext.
   public func encryptedByteCount(of count: Int) -> Int {
-    prefix.count + count + Chunks.count(plainByteCount: count) * ChaCha20Poly1305.tagByteCount
+    prefixByteCount + count + Chunks.count(plainByteCount: count) * ChaCha20Poly1305.tagByteCount
   }
+
+  /// Writes what precedes the first chunk, the header and a fresh payload nonce, and the 32-byte key of the payload's chunks.
+  func begin(_ prefix: UnsafeMutableRawBufferPointer, payloadKey: UnsafeMutableRawBufferPointer) {
+    unsafe prefix.copyBytes(from: parts.header)
+    let nonce = unsafe prefix.part(parts.header.count, KeySchedule.payloadNonceByteCount)
+    unsafe Random.fill(nonce)
+    parts.fileKey.withBytes { fileKey in
+      unsafe KeySchedule.payloadKey(fileKey: fileKey, nonce: UnsafeRawBufferPointer(nonce).bytes, into: payloadKey)
+    }
+  }
+
+  /// Bytes that precede the first chunk.
+  var prefixByteCount: Int { parts.header.count + KeySchedule.payloadNonceByteCount }
 
   /// The whole age file whose contents are the slices, one after another.
   public consuming func encrypt(
@@ -49,10 +59,11 @@ public struct PreparedHeader: ~Copyable, Sendable {
     let count = encryptedByteCount(of: plainCount)
     return unsafe [UInt8](unsafeUninitializedCapacity: count) { buffer, initializedCount in
       let output = unsafe UnsafeMutableRawBufferPointer(buffer).part(0, count)
-      unsafe output.part(0, prefix.count).copyBytes(from: prefix)
-      payloadKey.withBytes { key in
+      unsafe withWipedScratch(32) { key in
+        unsafe begin(output.part(0, prefixByteCount), payloadKey: key)
         unsafe Self.seal(
-          slices, plainCount: plainCount, key: key, into: output.part(prefix.count, count - prefix.count))
+          slices, plainCount: plainCount, key: UnsafeRawBufferPointer(key).bytes,
+          into: output.part(prefixByteCount, count - prefixByteCount))
       }
       initializedCount = count
     }
@@ -90,35 +101,31 @@ public struct PreparedHeader: ~Copyable, Sendable {
 extension PreparedHeader {
   /// What a header consists of, copyable so that a pool can hold it; only ``HeaderPool`` does.
   final class Parts: Sendable {
-    let prefix: [UInt8]
-    let payloadKey: WipedBuffer
+    /// Up to the newline behind its MAC.
+    let header: [UInt8]
+    /// 16 bytes.
+    let fileKey: WipedBuffer
 
     init(to recipients: [any Recipient]) throws(AgeError) {
       guard !recipients.isEmpty, recipients.count == 1 || !recipients.contains(where: \.mustBeAlone) else {
         throw .unusableRecipients
       }
-      let payloadKey = try WipedBuffer.make(32)
-      self.payloadKey = payloadKey
-      prefix = try unsafe withWipedScratch(KeySchedule.fileKeyByteCount + 32) { (scratch) throws(AgeError) in
-        let fileKeyBuffer = unsafe scratch.part(0, KeySchedule.fileKeyByteCount)
-        let mac = unsafe scratch.part(KeySchedule.fileKeyByteCount, 32)
-        unsafe Random.fill(fileKeyBuffer)
-        let fileKey = unsafe UnsafeRawBufferPointer(fileKeyBuffer).bytes
-        var prefix: [UInt8] = []
-        prefix.reserveCapacity(256)
-        prefix.append("age-encryption.org/v1\n")
-        for recipient in recipients { try recipient.wrap(fileKey: fileKey).append(to: &prefix) }
-        prefix.append("---")
-        unsafe KeySchedule.headerMAC(of: prefix.span.bytes, fileKey: fileKey, into: mac)
-        prefix.append(UInt8(ascii: " "))
-        unsafe Base64.append(UnsafeRawBufferPointer(mac).bytes, to: &prefix)
-        prefix.append(UInt8(ascii: "\n"))
-        let nonce = Random.bytes16()
-        unsafe prefix.append(nonce.span.bytes)
-        unsafe payloadKey.withUnsafeMutableBytes {
-          unsafe KeySchedule.payloadKey(fileKey: fileKey, nonce: nonce.span.bytes, into: $0)
+      let fileKey = try WipedBuffer.make(KeySchedule.fileKeyByteCount)
+      unsafe fileKey.withUnsafeMutableBytes { unsafe Random.fill($0) }
+      self.fileKey = fileKey
+      header = try fileKey.withBytes { (fileKey) throws(AgeError) in
+        var header: [UInt8] = []
+        header.reserveCapacity(256)
+        header.append("age-encryption.org/v1\n")
+        for recipient in recipients { try recipient.wrap(fileKey: fileKey).append(to: &header) }
+        header.append("---")
+        unsafe withWipedScratch(32) { mac in
+          unsafe KeySchedule.headerMAC(of: header.span.bytes, fileKey: fileKey, into: mac)
+          header.append(UInt8(ascii: " "))
+          unsafe Base64.append(UnsafeRawBufferPointer(mac).bytes, to: &header)
         }
-        return prefix
+        header.append(UInt8(ascii: "\n"))
+        return header
       }
     }
   }

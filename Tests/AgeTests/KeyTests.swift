@@ -1,7 +1,8 @@
-import Age
 import SecretMemory
 import TestSupport
 import Testing
+
+@testable import Age
 
 @Suite("Keys") struct KeyTests {
   // 32 equal bytes, so that the text has no surprise; `age-keygen` says what their recipient is.
@@ -161,5 +162,27 @@ import Testing
     }
     #expect(files.count == 5)
     #expect(pool.count == 0)
+  }
+
+  @Test func `two copies of a process encrypt under two payload keys`() throws {
+    let identity = try X25519Identity()
+    // As a snapshot of a virtual machine that runs twice has them.
+    let parts = try PreparedHeader.Parts(to: [identity.recipient])
+    let contents = [UInt8](repeating: 0, count: 1000)
+    let files = [0, 1].map { _ in unsafe PreparedHeader(parts).encrypt(contents.span.bytes) }
+    #expect(files[0].starts(with: parts.header) && files[1].starts(with: parts.header))
+    let (first, second) = (files[0].dropFirst(parts.header.count), files[1].dropFirst(parts.header.count))
+    #expect(first.prefix(16) != second.prefix(16))
+    #expect(zip(first.dropFirst(16), second.dropFirst(16)).count { $0 == $1 } < 30)
+    var streams: [[UInt8]] = []
+    for _ in 0..<2 {
+      var encryptor = try Encryptor(PreparedHeader(parts))
+      var stream: [UInt8] = []
+      unsafe encryptor.push(contents.span.bytes, into: &stream)
+      encryptor.finish(into: &stream)
+      streams.append(stream)
+    }
+    #expect(Set((files + streams).map { Array($0.dropFirst(parts.header.count)) }).count == 4)
+    for file in files + streams { #expect(try decrypt(file, with: [identity]) == contents) }
   }
 }

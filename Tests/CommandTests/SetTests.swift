@@ -123,6 +123,26 @@ import Testing
     ).text
   }
 
+  @Test func `a terminal shows again what is typed after an interrupt`() throws {
+    let installation = try Installation()
+    let script = """
+      import os, pty, sys, termios  # The state of a terminal is its other side's, too.
+      child, terminal = pty.fork()
+      if child == 0: os.execv(sys.argv[1], sys.argv[1:])
+      shown = b""
+      while not shown.endswith(b"Secret: "): shown += os.read(terminal, 4096)
+      assert not termios.tcgetattr(terminal)[3] & termios.ECHO
+      os.write(terminal, b"half\\x03")
+      status = os.waitpid(child, 0)[1]
+      assert os.WIFSIGNALED(status) and os.WTERMSIG(status) == 2, status
+      assert termios.tcgetattr(terminal)[3] & termios.ECHO
+      """
+    try Program.check(
+      ["timeout", "60", "python3", "-c", script, Installation.program, "set", "default:x"],
+      environment: installation.environment)
+    #expect(try installation.polykey("ls", "default:").text.isEmpty)
+  }
+
   @Test func `on a terminal a secret is typed twice, not shown, and stored without a newline`() throws {
     let installation = try Installation()
     let typed = try type(["hunter2", "hunter2"], into: ["set", "default:x"], installation)

@@ -29,13 +29,10 @@ package final class VaultClone: Sendable {
   /// - Throws: ``VaultError/notAMember``, ``VaultError/notAVault``, ``VaultError/commitInvalid(_:_:)``.
   package func receive() throws(VaultError) -> FirstUpdate { try FirstUpdate(for: self) }
 
-  fileprivate var draft: String { "\(keynode.paths.vaults)/.joining-\(id.hex.prefix(16))-\(name.text)" }
-
-  fileprivate func begin() throws(VaultError) -> Repository {
-    try Files.makeDirectory(keynode.paths.vaults)
-    if Files.exists(draft) { try Files.remove(draft) }
+  fileprivate func begin() throws(VaultError) -> (draft: VaultDraft, repository: Repository) {
+    let draft = try VaultDraft(at: keynode.paths)
     do {
-      return try Repository.create(at: draft)
+      return (draft, try Repository.create(at: draft.repository))
     } catch {
       throw .repository(error)
     }
@@ -48,27 +45,26 @@ package final class VaultClone: Sendable {
     try repository.pointSymbolically(Vault.main, to: Vault.branch(of: keynode.identity.node))
   }
 
-  fileprivate func open() throws(VaultError) {
-    try Files.rename(draft, to: keynode.paths.repository(of: name))
+  fileprivate func open(_ draft: VaultDraft) throws(VaultError) {
+    try draft.publish(as: name)
     let vault = try keynode.openNewVault(name)
     try vault.acknowledge()
     exchange.withLock { $0 = VaultExchange(vault) }
   }
-
-  fileprivate func abandon() { try? Files.remove(draft) }
 }
 
 /// The first update of a vault to come.
 package final class FirstUpdate {
   private let clone: VaultClone
+  private let draft: VaultDraft
   private var repository: Repository?
   private var quarantine: Quarantine?
   private var reader: PackStreamReader?
-  private var isFinished = false
 
   fileprivate init(for clone: VaultClone) throws(VaultError) {
     self.clone = clone
-    let repository = try clone.begin()
+    let repository: Repository
+    (draft, repository) = try clone.begin()
     let quarantine = Quarantine(for: repository)
     (self.repository, self.quarantine) = (repository, quarantine)
     do {
@@ -76,12 +72,6 @@ package final class FirstUpdate {
     } catch {
       throw .repository(error)
     }
-  }
-
-  deinit {
-    guard !isFinished else { return }
-    close()
-    clone.abandon()
   }
 
   private func close() { (repository, quarantine, reader) = (nil, nil, nil) }
@@ -103,8 +93,7 @@ package final class FirstUpdate {
     try take(tips)
     // Before it gets its name: an open repository knows its path.
     close()
-    isFinished = true
-    try clone.open()
+    try clone.open(draft)
     return Verdict(moved: tips.filter { $0.key == BranchName.members })
   }
 

@@ -74,7 +74,7 @@ package final class IncomingBundle {
 package final class BundleClone {
   private let keynode: Keynode
   private let name: VaultName
-  private let draft: String
+  private let draft: VaultDraft
   private var repository: Repository?
   private var quarantine: Quarantine?
   private var reader: BundleReader?
@@ -83,24 +83,15 @@ package final class BundleClone {
   package init(as name: VaultName, at keynode: Keynode) throws(VaultError) {
     guard !Files.exists(keynode.paths.repository(of: name)) else { throw .vaultExists }
     (self.keynode, self.name) = (keynode, name)
-    // A name that no vault can have.
-    draft = "\(keynode.paths.vaults)/.bundle-\(keynode.identity.node.short)-\(name.text)"
-    try Files.makeDirectory(keynode.paths.vaults)
-    if Files.exists(draft) { try Files.remove(draft) }
+    draft = try VaultDraft(at: keynode.paths)
     do {
-      let repository = try Repository.create(at: draft)
+      let repository = try Repository.create(at: draft.repository)
       let quarantine = Quarantine(for: repository)
       reader = try quarantine.bundleReader(limits: Admission.limits)
       (self.repository, self.quarantine) = (repository, quarantine)
     } catch {
-      try? Files.remove(draft)
       throw .repository(error)
     }
-  }
-
-  deinit {
-    close()
-    if Files.exists(draft) { try? Files.remove(draft) }
   }
 
   private func close() { (repository, quarantine, reader) = (nil, nil, nil) }
@@ -121,7 +112,7 @@ package final class BundleClone {
     try establish()
     // Before it gets its name: an open repository knows its path.
     close()
-    try Files.rename(draft, to: keynode.paths.repository(of: name))
+    try draft.publish(as: name)
     return try keynode.openVault(name)
   }
 

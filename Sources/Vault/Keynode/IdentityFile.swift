@@ -68,8 +68,11 @@ package enum IdentityFile {
   package static func create(
     _ identity: Identity, label: String?, passphrase: SecretText?, at paths: KeynodePaths
   ) throws(VaultError) {
-    guard !Keynode.exists(at: paths) else { throw .keynodeExists(path: paths.home) }
     try Files.makeDirectory(paths.home)
+    // Of two that make it one is first, and the other finds it.
+    let lock = try DirectoryLock(paths.home)
+    defer { withExtendedLifetime(lock) {} }
+    guard !Keynode.exists(at: paths) else { throw .keynodeExists(path: paths.home) }
     try Files.makeDirectory(paths.vaults)
     try Files.makeDirectory(paths.state)
     var text = ["node \(identity.node)", "ssh \(identity.publicKeyLine)", "age \(identity.recipient)"]
@@ -82,9 +85,13 @@ package enum IdentityFile {
   package static func change(
     _ identity: Identity, passphrase: SecretText?, at paths: KeynodePaths
   ) throws(VaultError) {
+    // Else one could remove the file that the other has just written, and the other that of the first.
+    let lock = try DirectoryLock(paths.home)
+    defer { withExtendedLifetime(lock) {} }
     try write(identity, passphrase: passphrase, at: paths)
     let stale = passphrase == nil ? paths.protectedIdentity : paths.plainIdentity
-    if Files.exists(stale) { try Files.remove(stale) }
+    // And what a killed process had written of it.
+    for file in [stale, "\(stale).new"] where Files.exists(file) { try Files.remove(file) }
   }
 
   /// The label in `identity.pub`; nil if there is none.

@@ -41,23 +41,14 @@ package final class Keynode: Sendable {
 
   /// Makes a vault of which this node is the one owner.
   ///
-  /// It appears under its name whole or not at all.
+  /// It appears under its name whole or not at all, and whoever makes one of that name at the same time fails.
   /// - Throws: ``VaultError/vaultExists``.
   @discardableResult
   package func createVault(_ name: VaultName) throws(VaultError) -> Vault {
-    let path = paths.repository(of: name)
-    guard !Files.exists(path) else { throw .vaultExists }
-    try Files.makeDirectory(paths.vaults)
-    // A name that no vault can have, so that a half-made vault is never listed.
-    let draft = "\(paths.vaults)/.new-\(identity.node.short)-\(name.text)"
-    if Files.exists(draft) { try Files.remove(draft) }
-    do {
-      try Vault.create(at: draft, owner: identity, time: now())
-      try Files.rename(draft, to: path)
-    } catch {
-      try? Files.remove(draft)
-      throw error
-    }
+    guard !Files.exists(paths.repository(of: name)) else { throw .vaultExists }
+    let draft = try VaultDraft(at: paths)
+    try Vault.create(at: draft.repository, owner: identity, time: now())
+    try draft.publish(as: name)
     return try openNewVault(name)
   }
 
@@ -85,11 +76,15 @@ package final class Keynode: Sendable {
   ///
   /// - Throws: ``VaultError/vaultMissing``, ``VaultError/vaultExists``, ``VaultError/vaultMounted``.
   package func renameVault(_ name: VaultName, to other: VaultName) throws(VaultError) {
+    // Of two that rename or remove it one is first, and the other finds it gone.
+    guard Files.exists(paths.vaults) else { throw .vaultMissing }
+    let naming = try DirectoryLock(paths.vaults)
+    defer { withExtendedLifetime(naming) {} }
     guard Files.exists(paths.repository(of: name)) else { throw .vaultMissing }
     guard !Files.exists(paths.repository(of: other)) else { throw .vaultExists }
     let lock = try MountLock(repository: paths.repository(of: name))
     defer { lock.release() }
-    try Files.rename(paths.repository(of: name), to: paths.repository(of: other))
+    try VaultDraft.move(paths.repository(of: name), to: paths.repository(of: other))
     try? Vault.rename(name, to: other, state: paths.state)
   }
 
@@ -99,12 +94,16 @@ package final class Keynode: Sendable {
   package func removeVault(_ name: VaultName) throws(VaultError) {
     let path = paths.repository(of: name)
     guard Files.exists(path) else { throw .vaultMissing }
-    let lock = try MountLock(repository: path)
-    defer { lock.release() }
-    let doomed = "\(paths.vaults)/.removed-\(name.text)"
-    if Files.exists(doomed) { try Files.remove(doomed) }
-    try Files.rename(path, to: doomed)
-    try? Vault.forget(named: name, state: paths.state)
-    try Files.remove(doomed)
+    let doomed = try VaultDraft(at: paths)
+    do {
+      let naming = try DirectoryLock(paths.vaults)
+      defer { withExtendedLifetime(naming) {} }
+      guard Files.exists(path) else { throw .vaultMissing }
+      let lock = try MountLock(repository: path)
+      defer { lock.release() }
+      try Files.rename(path, to: doomed.repository)
+      try? Vault.forget(named: name, state: paths.state)
+    }
+    try Files.remove(doomed.repository)
   }
 }

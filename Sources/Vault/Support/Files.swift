@@ -1,4 +1,5 @@
 internal import Glibc
+internal import Synchronization
 
 /// The few file operations that the keynode needs, each with its errno as ``VaultError/io(_:)``.
 enum Files {
@@ -28,20 +29,45 @@ enum Files {
 
   /// Replaces a file's content at once, with this mode, on disk when it returns.
   static func replace(_ path: String, with bytes: UnsafeRawBufferPointer, mode: mode_t) throws(VaultError) {
-    let temporary = "\(path).new"
-    unsafe unlink(temporary)
-    let descriptor = unsafe Glibc.open(temporary, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, mode)
-    guard descriptor >= 0 else { throw .io(errno) }
+    let (temporary, descriptor) = try temporaryFile(for: path, mode: mode)
     var failure = unsafe write(bytes, to: descriptor)
     if failure == nil, fchmod(descriptor, mode) != 0 || fsync(descriptor) != 0 { failure = errno }
-    close(descriptor)
     if failure == nil, unsafe Glibc.rename(temporary, path) != 0 { failure = errno }
+    close(descriptor)
     if let failure {
       unsafe unlink(temporary)
       throw .io(failure)
     }
     try synchronizeDirectory(of: path)
   }
+
+  /// An empty file beside `path`, of this call alone; `PATH.new`, unless another call has that just now.
+  ///
+  /// The name is always the same, so that what a killed process left is used again, and nothing piles up.
+  private static func temporaryFile(
+    for path: String, mode: mode_t
+  ) throws(VaultError) -> (path: String, descriptor: Int32) {
+    let name = "\(path).new"
+    let flags = O_WRONLY | O_CREAT | O_CLOEXEC
+    let descriptor = unsafe Glibc.open(name, flags | O_NOFOLLOW | O_NONBLOCK, mode)
+    if descriptor >= 0 {
+      var (ours, there) = (stat(), stat())
+      // Once it is locked it may have been renamed to `path` already.
+      if flock(descriptor, LOCK_EX | LOCK_NB) == 0, unsafe fstat(descriptor, &ours) == 0,
+        unsafe lstat(name, &there) == 0, ours.st_ino == there.st_ino, ours.st_dev == there.st_dev,
+        ours.st_mode & S_IFMT == S_IFREG, ours.st_nlink == 1, ftruncate(descriptor, 0) == 0
+      {
+        return (name, descriptor)
+      }
+      close(descriptor)
+    }
+    let other = "\(name)-\(getpid())-\(replacements.add(1, ordering: .relaxed).newValue)"
+    let otherDescriptor = unsafe Glibc.open(other, flags | O_EXCL, mode)
+    guard otherDescriptor >= 0 else { throw .io(errno) }
+    return (other, otherDescriptor)
+  }
+
+  private static let replacements = Atomic(0)
 
   static func replace(_ path: String, with bytes: [UInt8], mode: mode_t) throws(VaultError) {
     var failure: VaultError?

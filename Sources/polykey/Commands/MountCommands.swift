@@ -129,6 +129,7 @@ struct Status: ParsableCommand {
     try explained {
       guard Keynode.exists(at: paths) else { throw VaultError.keynodeMissing(path: paths.home) }
       let stored = try IdentityFile.open(at: paths)
+      KeynodePrivacy.warn(paths)
       let isProtected = if case .protected = stored { true } else { false }
       let isUnlocked = isProtected ? try KernelKeyring(paths).identity() != nil : true
       let mounts = MountRecord.all(of: paths).filter(\.isAlive)

@@ -15,10 +15,11 @@ struct KnownPeers {
   }
 
   private(set) var peers: [Peer] = []
-  private let path: String
+  private let paths: KeynodePaths
+  private var path: String { "\(paths.home)/peers" }
 
   init(at paths: KeynodePaths) {
-    path = "\(paths.home)/peers"
+    self.paths = paths
     for line in (StateFile.read(path) ?? "").split(separator: "\n") where !line.hasPrefix("#") {
       let words = line.split(separator: " ")
       guard words.count >= 2, let address = try? PeerAddress(words[1]) else { continue }
@@ -28,6 +29,8 @@ struct KnownPeers {
 
   /// Adds a peer, or replaces the one of that name and address, and keeps it.
   mutating func add(_ peer: Peer) throws {
+    let lock = try begin()
+    defer { withExtendedLifetime(lock) {} }
     peers.removeAll { $0.name == peer.name && $0.address == peer.address }
     peers.append(peer)
     try save()
@@ -35,11 +38,20 @@ struct KnownPeers {
 
   /// Removes all addresses of a peer; false if there is none of that name.
   mutating func remove(_ name: String) throws -> Bool {
+    let lock = try begin()
+    defer { withExtendedLifetime(lock) {} }
     let count = peers.count
     peers.removeAll { $0.name == name }
     if peers.count == count { return false }
     try save()
     return true
+  }
+
+  /// Reads them anew, for a change that no other process makes at the same time.
+  private mutating func begin() throws -> DirectoryLock {
+    let lock = try explained { try DirectoryLock(paths.home) }
+    self = KnownPeers(at: paths)
+    return lock
   }
 
   private func save() throws {

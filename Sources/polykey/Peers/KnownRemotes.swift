@@ -10,10 +10,11 @@ struct KnownRemotes {
   }
 
   private var remotes: [Remote] = []
-  private let path: String
+  private let paths: KeynodePaths
+  private var path: String { "\(paths.home)/remotes" }
 
   init(at paths: KeynodePaths) {
-    path = "\(paths.home)/remotes"
+    self.paths = paths
     for line in (StateFile.read(path) ?? "").split(separator: "\n") where !line.hasPrefix("#") {
       let words = line.split(separator: " ", maxSplits: 2)
       guard words.count == 3, let vault = VaultID(hex: words[0]) else { continue }
@@ -26,6 +27,8 @@ struct KnownRemotes {
 
   /// Adds a remote, or gives it another address.
   mutating func add(_ remote: Remote) throws {
+    let lock = try begin()
+    defer { withExtendedLifetime(lock) {} }
     remotes.removeAll { $0.vault == remote.vault && $0.name == remote.name }
     remotes.append(remote)
     try save()
@@ -33,11 +36,20 @@ struct KnownRemotes {
 
   /// Removes a remote; false if there is none of that name.
   mutating func remove(_ name: String, of vault: VaultID) throws -> Bool {
+    let lock = try begin()
+    defer { withExtendedLifetime(lock) {} }
     let count = remotes.count
     remotes.removeAll { $0.vault == vault && $0.name == name }
     if remotes.count == count { return false }
     try save()
     return true
+  }
+
+  /// Reads them anew, for a change that no other process makes at the same time.
+  private mutating func begin() throws -> DirectoryLock {
+    let lock = try explained { try DirectoryLock(paths.home) }
+    self = KnownRemotes(at: paths)
+    return lock
   }
 
   private func save() throws {

@@ -7,7 +7,7 @@ import Vault
 /// Starts the process that serves a mount, and waits until it is up or says why not.
 enum BackgroundMount {
   static func start(_ request: MountRequest, arguments: [String], keynode: Keynode) throws {
-    let identity = try Pipe()
+    let identity = try SocketPair()
     let readiness = try Pipe()
     // The state may have been deleted, or never been in a restored keynode.
     unsafe mkdir(keynode.paths.state, 0o700)
@@ -20,17 +20,16 @@ enum BackgroundMount {
       close(null)
       close(log)
     }
-    // The secret is in the pipe's buffer, in kernel memory, before the process starts: it never is an argument or a file.
     let text = try explained { try IdentityFile.text(of: keynode.identity) }
-    guard unsafe text.withUnsafeBytes({ unsafe Console.write($0, to: identity.writer) }) else {
-      throw Failure(.mount, "cannot hand over the identity: \(ErrorNumber.text(errno))")
-    }
-    identity.closeWriter()
     let child = try Child(
       "/proc/self/exe",
       ["mount"] + arguments + ["--foreground", "--identity-descriptor", "3", "--ready-descriptor", "4"],
-      descriptors: [null, null, log, identity.reader, readiness.writer])
+      descriptors: [null, null, log, identity.theirs, readiness.writer])
+    identity.closeTheirs()
     readiness.closeWriter()
+    // The secret never is an argument or a file, nor anywhere before the process has made itself unreadable to others of this user, and says so.
+    if identity.waitForByte() { unsafe text.withUnsafeBytes { _ = unsafe Console.write($0, to: identity.ours) } }
+    identity.closeOurs()
     guard let answer = Readiness.wait(on: readiness.reader) else {
       let status = child.wait()
       throw Failure(.mount, "the mount's process ended with status \(status): see \(keynode.paths.state)/mount.log")
@@ -69,6 +68,45 @@ enum Readiness {
     if status == 0 { return .success(Array(lines.dropFirst())) }
     guard let known = Failure.Status(rawValue: status) else { return nil }
     return .failure(Failure(known, lines.dropFirst().joined(separator: " ")))
+  }
+}
+
+/// Two sockets connected to each other, which close with it.
+///
+/// Unlike a pipe's ends, nobody can open them in `/proc/PID/fd`.
+final class SocketPair {
+  private(set) var ours: Int32
+  private(set) var theirs: Int32
+
+  init() throws {
+    var ends: [Int32] = [0, 0]
+    guard unsafe socketpair(AF_UNIX, Int32(SOCK_STREAM.rawValue | SOCK_CLOEXEC.rawValue), 0, &ends) == 0 else {
+      throw Failure(.failed, "no sockets can be had: \(ErrorNumber.text(errno))")
+    }
+    (ours, theirs) = (ends[0], ends[1])
+  }
+
+  /// Waits until the other side has written a byte; false if it has closed.
+  func waitForByte() -> Bool {
+    var byte: UInt8 = 0
+    while true {
+      let count = unsafe read(ours, &byte, 1)
+      if count < 0, errno == EINTR { continue }
+      return count == 1
+    }
+  }
+
+  func closeOurs() { SocketPair.close(&ours) }
+  func closeTheirs() { SocketPair.close(&theirs) }
+
+  private static func close(_ descriptor: inout Int32) {
+    if descriptor >= 0 { Glibc.close(descriptor) }
+    descriptor = -1
+  }
+
+  deinit {
+    closeOurs()
+    closeTheirs()
   }
 }
 

@@ -99,9 +99,12 @@ enum Console {
     }
     var silent = before
     silent.c_lflag &= ~tcflag_t(ECHO)
+    let signals = HeldSignals()
+    defer { signals.release() }
     unsafe tcsetattr(terminal, TCSAFLUSH, &silent)
     defer { unsafe tcsetattr(terminal, TCSAFLUSH, &before) }
     write([UInt8]("\(prompt): ".utf8), to: terminal)
+    guard signals.waitForInput(on: terminal) else { throw Failure(.failed, "interrupted: nothing was changed") }
     let line = try readSecretLine(from: terminal)
     write([0x0A], to: terminal)
     return line

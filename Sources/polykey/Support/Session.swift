@@ -64,11 +64,15 @@ struct IdentityOptions: ParsableArguments {
   func identity(at paths: KeynodePaths) throws -> Identity {
     try explained {
       if let identityDescriptor {
+        // Whoever started us writes it when no other process can read it here any more: `Hardening` came first.
+        Console.write([0x0A], to: identityDescriptor)
         let secret = try Console.readSecret(from: identityDescriptor, limit: 4096)
         close(identityDescriptor)
         return try IdentityFile.parse(secret)
       }
-      switch try IdentityFile.open(at: paths) {
+      let stored = try IdentityFile.open(at: paths)
+      KeynodePrivacy.warn(paths)
+      switch stored {
       case .plain(let identity): return identity
       case .protected(let file):
         if passphraseFile == nil, let identity = try KernelKeyring(paths).identity() { return identity }
