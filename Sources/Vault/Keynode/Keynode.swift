@@ -104,7 +104,7 @@ package final class Keynode: Sendable {
     let doomed = "\(paths.vaults)/.removed-\(name.text)"
     if Files.exists(doomed) { try Files.remove(doomed) }
     try Files.rename(path, to: doomed)
-    try? Vault.forget(named: name, state: paths.state)
+    try? Vault.forget(removed: name, state: paths.state)
     try Files.remove(doomed)
   }
 }
