@@ -88,7 +88,7 @@ let package = Package(
     tests(of: "TarStream"),
     tests(of: "GitStore"),
     tests(of: "VirtualFS"),
-    tests(of: "Vault", ["Age", "GitStore", "SSHSignature", "TarStream", "VirtualFS", "PeerScripts"]),
+    tests(of: "Vault", ["Age", "GitStore", "SecretMemory", "SSHSignature", "TarStream", "VirtualFS", "PeerScripts"]),
     tests(of: "FuseMount", ["VirtualFS"]),
     tests(
       of: "PeerSync",

@@ -26,6 +26,8 @@ package final class VaultBacking: Backing {
     var unreadable: Set<ObjectKey> = []
     /// The members when this was read.
     var members: ObjectName
+    /// What a commit of the file system above itself gave other names in `.conflicts/` than it knows.
+    var renamed: Set<ObjectKey> = []
   }
 
   private struct Shown: Equatable {
@@ -33,6 +35,8 @@ package final class VaultBacking: Backing {
     /// This node's own branch.
     var own: ObjectName?
     var members: ObjectName
+    /// Whether there are names that it was not told of.
+    var owesNames = false
   }
 
   /// Calls `onCommit` after each commit of its own, from the thread that made it.
@@ -126,13 +130,13 @@ package final class VaultBacking: Backing {
     // A branch that cannot be read is found out about, and told, by the refresh that follows.
     let commit = try? vault.headCommit()
     let shown = shown.withLock { $0 }
-    return commit != shown.commit || vault.membership.commit != shown.members
+    return commit != shown.commit || vault.membership.commit != shown.members || shown.owesNames
   }
 
   /// Whether this node's branch is where it was when the file system above was last told; asks of nobody else's.
   package var isOwnBranchShown: Bool {
     guard let own = try? vault.ownTip() else { return false }
-    return own == shown.withLock { $0.own }
+    return shown.withLock { own == $0.own && !$0.owesNames }
   }
 
   // MARK: the two ends of a commit
@@ -146,7 +150,7 @@ package final class VaultBacking: Backing {
     // Before anything is sealed: whoever was removed must not be able to read it.
     try vault.refreshMembers()
     var draft = Draft(state.tree)
-    for object in batch.removals { try remove(object, leavingFor: nil, batch, state, &draft) }
+    for object in batch.removals { try remove(object, batch, state, &draft) }
     for node in batch.puts { try put(node, batch, state, &draft) }
     if draft.puts.isEmpty, draft.removals.isEmpty { return .committed(draft.receipt, refused: draft.refused) }
     let readme = vault.readme
@@ -165,10 +169,11 @@ package final class VaultBacking: Backing {
     state.head = head
     state.own = head.commit
     state.tree = draft.tree
-    state.presentation.note(puts: draft.puts, removals: draft.removals)
+    state.renamed.formUnion(state.presentation.note(puts: draft.puts, removals: draft.removals))
+    let owesNames = !state.renamed.isEmpty
     for put in draft.puts { state.unreadable.remove(put.key) }
     for key in draft.removals { state.unreadable.remove(key) }
-    shown.withLock { ($0.commit, $0.own) = (head.commit, head.commit) }
+    shown.withLock { ($0.commit, $0.own, $0.owesNames) = (head.commit, head.commit, owesNames) }
     // If this fails the version is there all the same; the caller is told, and it will be made again.
     if batch.durable { try vault.repository.flushQuickly() }
     return .committed(draft.receipt, refused: draft.refused)
@@ -180,7 +185,7 @@ package final class VaultBacking: Backing {
     var objects: [NewObject] = []
     var receipt: [ObjectID: [ContentReference?]] = [:]
     var refused: [ObjectID: VFSError] = [:]
-    var puts: [(key: ObjectKey, node: StoredNode)] = []
+    var puts: [Presentation.Put] = []
     var removals: [ObjectKey] = []
 
     init(_ tree: DataTree) { self.tree = tree }
@@ -191,17 +196,14 @@ package final class VaultBacking: Backing {
   ) throws(VaultError) {
     // The directory of what lost is there as long as something is in it.
     if case .directory = node.body, Presentation.isAside(node.paths) {
+      // One that was moved there is gone from where it was.
+      try remove(node.object, batch, state, &draft)
       draft.receipt[node.object] = []
       return
     }
     let stored = state.presentation.stored(node)
-    var key = state.presentation.key(of: node.object)
-    if key.lost != nil, stored.paths == node.paths {
-      // A lost version was taken to a place of its own: it is an object now.
-      draft.tree.replace(key, with: [])
-      draft.removals.append(key)
-      key = ObjectKey(node.object)
-    }
+    let old = state.presentation.key(of: node.object)
+    let key = state.presentation.newKey(of: node.object)
     let sealed: ObjectSealer.Sealed
     do {
       sealed = try sealer.seal(stored, as: key)
@@ -210,18 +212,22 @@ package final class VaultBacking: Backing {
       draft.refused[node.object] = VFSError(error)
       return
     }
-    try leave(node.object, for: stored, batch, state, &draft)
+    if key != old, !draft.tree.entries(of: old).isEmpty {
+      draft.tree.replace(old, with: [])
+      draft.removals.append(old)
+    }
+    try leave(old, for: stored, batch, state, &draft)
     draft.objects.append(contentsOf: sealed.blobs)
     draft.tree.replace(key, with: sealed.entries)
-    draft.puts.append((key, stored))
+    draft.puts.append(Presentation.Put(key: key, node: stored, paths: node.paths))
     draft.receipt[node.object] = sealed.parts ?? []
   }
 
-  private func remove(
-    _ object: ObjectID, leavingFor node: StoredNode?, _ batch: CommitBatch, _ state: State, _ draft: inout Draft
-  ) throws(VaultError) {
-    try leave(object, for: node, batch, state, &draft)
+  private func remove(_ object: ObjectID, _ batch: CommitBatch, _ state: State, _ draft: inout Draft) throws(VaultError)
+  {
+    guard state.presentation.isStored(object) else { return }
     let key = state.presentation.key(of: object)
+    try leave(key, for: nil, batch, state, &draft)
     guard !draft.tree.entries(of: key).isEmpty else { return }
     draft.tree.replace(key, with: [])
     draft.removals.append(key)
@@ -229,24 +235,25 @@ package final class VaultBacking: Backing {
 
   /// Deals with what shares a path that an object leaves, so that it does not come to light there.
   private func leave(
-    _ object: ObjectID, for node: StoredNode?, _ batch: CommitBatch, _ state: State, _ draft: inout Draft
+    _ key: ObjectKey, for node: StoredNode?, _ batch: CommitBatch, _ state: State, _ draft: inout Draft
   ) throws(VaultError) {
-    let companions = state.presentation.companions(of: object, leavingFor: node)
-    for directory in companions.directories where !batch.removals.contains(directory) {
-      draft.tree.replace(ObjectKey(directory), with: [])
-      draft.removals.append(ObjectKey(directory))
+    let companions = state.presentation.companions(of: key, leavingFor: node)
+    for directory in companions.directories where !batch.removals.contains(state.presentation.id(of: directory)) {
+      draft.tree.replace(directory, with: [])
+      draft.removals.append(directory)
     }
-    for file in companions.files
-    where !batch.removals.contains(file) && !batch.puts.contains(where: { $0.object == file }) {
+    for file in companions.files {
+      let id = state.presentation.id(of: file)
+      guard !batch.removals.contains(id), !batch.puts.contains(where: { $0.object == id }) else { continue }
       // It stays where it is shown.
-      let key = ObjectKey(file)
-      var presentation = state.presentation
-      guard let shown = presentation.show(try sealer.node(of: file, entries: draft.tree.entries(of: key))),
-        let sealed = try sealIfSound(shown, as: key)
+      guard
+        let shown = state.presentation.shown(
+          try sealer.node(of: id, entries: draft.tree.entries(of: file)), as: file),
+        let sealed = try sealIfSound(shown, as: file)
       else { continue }
       draft.objects.append(contentsOf: sealed.blobs)
-      draft.tree.replace(key, with: sealed.entries)
-      draft.puts.append((key, shown))
+      draft.tree.replace(file, with: sealed.entries)
+      draft.puts.append(Presentation.Put(key: file, node: shown, paths: shown.paths))
     }
   }
 
@@ -265,7 +272,8 @@ package final class VaultBacking: Backing {
     let own = try vault.ownTip()
     let head = try vault.view()
     let members = vault.membership.commit
-    guard head?.commit != state.head?.commit || own != state.own || members != state.members else { return nil }
+    let isSame = head?.commit == state.head?.commit && own == state.own && members == state.members
+    if isSame, state.renamed.isEmpty { return nil }
     try vault.showInMain()
     let tree =
       if let head {
@@ -277,6 +285,7 @@ package final class VaultBacking: Backing {
     var keys = DataTree.differences(state.tree, tree)
     // New members' keys may open what was closed.
     if members != state.members { keys += unreadable.subtracting(keys).sorted() }
+    keys += state.renamed.subtracting(keys).sorted()
     for key in keys {
       unreadable.remove(key)
       guard !tree.entries(of: key).isEmpty else {

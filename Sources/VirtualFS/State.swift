@@ -264,7 +264,7 @@ extension ObjectID {
   }
 
   /// 128 random bits.
-  static func random() -> ObjectID {
+  package static func random() -> ObjectID {
     var generator = SystemRandomNumberGenerator()
     return ObjectID(high: generator.next(), low: generator.next())
   }

@@ -170,6 +170,80 @@ extension Script {
       }
       for person in [play.alice, play.bob, play.carol] { try person.keeps(["hers", "his", "theirs"], of: "key") }
     },
+    Script("what was taken from what lost stays, though another merge still has it", cast: 3) { play in
+      let (alice, bob, carol) = (play.alice, play.bob, play.carol)
+      try alice.write("key", "1")
+      try play.admit(bob)
+      try play.admit(carol)
+      try bob.disconnects()
+      try carol.disconnects()
+      try alice.write("key", "hers")
+      try bob.write("key", "his")
+      try carol.write("other", "x")
+      try bob.reconnects()
+      try play.settle()
+      let name = try bob.asideName(of: "key")
+      let (shown, lost) = (try bob.text("key"), try bob.text(name))
+      // Bob takes it while carol's merge, which is another, comes to have it, too.
+      try bob.disconnects()
+      try bob.rename(name, to: "saved")
+      try carol.reconnects()
+      try play.settle()
+      try carol.write("more", "y")
+      try play.settle()
+      try bob.reconnects()
+      try play.settle()
+      for person in [alice, bob, carol] {
+        try person.sees("saved", lost)
+        try person.keeps([shown, lost].sorted(), of: "key")
+        try person.lists("", ["key", "more", "other", "saved"])
+      }
+      try bob.restarts()
+      try bob.sees("saved", lost)
+      try bob.keeps([shown, lost].sorted(), of: "key")
+    },
+    Script("what lost and is changed where it is, by two, is kept twice", cast: 2) { play in
+      try play.alice.write("key", "1")
+      try play.admit(play.bob)
+      try play.apart([play.bob]) {
+        try play.alice.write("key", "hers")
+        try play.bob.write("key", "his")
+      }
+      let name = try play.alice.asideName(of: "key")
+      try play.apart([play.bob]) {
+        try play.alice.overwrite(name, at: 0, "more of hers")
+        try play.bob.overwrite(name, at: 0, "more of his")
+        try play.alice.sees(name, "more of hers")
+      }
+      for person in [play.alice, play.bob] {
+        let tree = try person.values(below: ".conflicts")
+        guard tree == ["more of hers", "more of his"] else { throw Failure("\(tree) are kept") }
+      }
+    },
+    Script("a second name for what lost, and an exchange with it, last") { play in
+      try play.alice.write("key", "1")
+      try play.admit(play.bob)
+      try play.apart([play.bob]) {
+        try play.alice.write("key", "hers")
+        try play.bob.write("key", "his")
+      }
+      let name = try play.alice.asideName(of: "key")
+      let lost = try play.alice.text(name)
+      try play.alice.link(name, as: "second")
+      try play.settle()
+      for person in [play.alice, play.bob] {
+        try person.sees("second", lost)
+        try person.sees(name, lost)
+      }
+      try play.alice.restarts()
+      try play.alice.sees("second", lost)
+      try play.alice.remove(name)
+      try play.settle()
+      for person in [play.alice, play.bob] {
+        try person.sees("second", lost)
+        try person.lists("", ["key", "second"])
+      }
+    },
     Script("each changes another part of a large file: both versions are kept") { play in
       try play.alice.write("large", bytes: [UInt8](repeating: 0x2E, count: 2_500_000))
       try play.admit(play.bob)
@@ -188,6 +262,25 @@ extension Script {
 }
 
 extension Person {
+  /// All that files below a directory hold, in order.
+  func values(below directory: String) throws -> [String] {
+    var values: [String] = []
+    // A list leaves out what lost in there.
+    for name in try stage.files(of: number).list(directory) + [".conflicts"] {
+      let path = "\(directory)/\(name)"
+      if name == ".conflicts", try !isDirectory(path) { continue }
+      do { values.append(try text(path)) } catch let error as CallError where error.errno == Errno.isDirectory {
+        values += try self.values(below: path)
+      }
+    }
+    return values.sorted()
+  }
+
+  private func isDirectory(_ path: String) throws -> Bool {
+    do { _ = try stage.files(of: number).list(path) } catch is CallError { return false }
+    return true
+  }
+
   /// Where the one value is that was set aside for a path of the vault's root.
   func asideName(of path: String) throws -> String {
     let names = try stage.files(of: number).list(".conflicts").filter { $0.hasPrefix("\(path)~") }

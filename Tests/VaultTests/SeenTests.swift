@@ -155,11 +155,52 @@ import VirtualFS
   @Test func `marks that are damaged, deleted or cannot be written keep nobody from the vault`() throws {
     let vault = try keynode.createVault(name)
     try write(vault, 1)
-    _ = try directory.write([0xFF, 0x0A], to: "state/\(vault.id.hex)/seen")
+    _ = try directory.write([0xFF, 0x0A], to: "state/\(vault.id.hex)/seen-v")
     _ = try keynode.openVault(name)
     try Program.check(["rm", "-rf", keynode.paths.state])
     try Program.check(["touch", keynode.paths.state])
     try write(try keynode.openVault(name), 2)
     #expect(told.take().isEmpty)
+  }
+
+  @Test func `who removed a vault and gets it from others is not told that it went back`() throws {
+    try keynode.createVault(name)
+    let vault = try keynode.openVault(name)
+    try write(vault, 1)
+    try copy(repository, directory("others"))
+    try write(vault, 2)
+    try keynode.removeVault(name)
+    try Program.check(["cp", "-a", directory("others"), repository])
+    let again = try keynode.openNewVault(name)
+    #expect(told.take().isEmpty)
+    // From then on as ever.
+    try write(again, 3)
+    try copy(directory("others"), repository)
+    _ = try keynode.openVault(name)
+    #expect(told.take().count == 1)
+  }
+
+  @Test func `two copies of one vault under two names are each as far as they are, and a new name is no new beginning`()
+    throws
+  {
+    try keynode.createVault(name)
+    let vault = try keynode.openVault(name)
+    try write(vault, 1)
+    try copy(repository, directory("old"))
+    let (other, third) = (try VaultName("other"), try VaultName("third"))
+    try Program.check(["cp", "-a", repository, keynode.paths.repository(of: other)])
+    _ = try keynode.openNewVault(other)
+    try write(vault, 2)
+    _ = try keynode.openVault(other)
+    #expect(told.take().isEmpty)
+    try keynode.removeVault(other)
+    // Renamed by its user, then moved by hand.
+    try keynode.renameVault(name, to: other)
+    try copy(directory("old"), keynode.paths.repository(of: other))
+    _ = try keynode.openVault(other)
+    #expect(told.take().count == 1)
+    try Program.check(["mv", keynode.paths.repository(of: other), keynode.paths.repository(of: third)])
+    _ = try keynode.openVault(third)
+    #expect(told.take().count == 1)
   }
 }

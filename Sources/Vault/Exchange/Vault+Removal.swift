@@ -12,14 +12,14 @@ extension Vault {
     return membership.members[node] == nil && membership.removed[node] != nil
   }
 
-  /// What a person is told of the members of the vault at `path` without its identity being opened.
+  /// What a person is told of the members of a vault without the identity being opened.
   ///
   /// Verifies the members' log; changes nothing. Throws what reading does.
   package static func membersReport(
-    of node: NodeID, repository path: String, state: String, now: Int64
+    of node: NodeID, vault name: VaultName, at paths: KeynodePaths, now: Int64
   ) throws(VaultError) -> MembersReport {
     let repository: Repository
-    do { repository = try Repository(inspecting: path) } catch { throw .repository(error) }
+    do { repository = try Repository(inspecting: paths.repository(of: name)) } catch { throw .repository(error) }
     guard let tip = try repository.tip(of: Membership.branch) else { throw .notAVault }
     var log = try MembershipLog(endingAt: tip, in: repository)
     for fork in try Vault.lostTips(in: repository) { try log.take(fork, in: repository) }
@@ -27,7 +27,7 @@ extension Vault {
     if log.hasForks { log.heed(try Acknowledgement.accepted(in: repository, as: log, known: cache)) }
     let heard = try Acknowledgement.lastHeard(in: repository, as: log, known: cache)
     var report = MembersReport()
-    report.returned = returned(to: log, seenAt: "\(state)/\(log.vault.hex)").sorted()
+    report.returned = returned(to: log, as: name, state: paths.state).sorted()
     for other in log.current.members.keys.sorted() where other != node {
       report.others += 1
       if let last = heard[other] { report.lastHeard = max(report.lastHeard ?? .min, last) }

@@ -58,22 +58,35 @@ private struct Seen: Hashable {
 
 // High-water marks. They say nothing of versions that were never on the disk for sure, so a power loss is no setback.
 extension Vault {
-  private var seenPath: String { "\(statePath)/seen" }
+  /// A file for each name: two copies of one vault, as somebody may make by hand, are each as far as they are.
+  private var seenPath: String { "\(statePath)/seen-\(name.text)" }
 
   /// Bytes of such a file, at most: more nodes than a vault ever has.
   private static let seenLimit = 4 << 20
 
   /// What is remembered; nil if nothing is, or it cannot be read: it may be deleted at any time.
-  private var seen: Seen? { Vault.seen(at: statePath) }
+  private var seen: Seen? {
+    if Files.exists(seenPath) { return Vault.seen(at: seenPath) }
+    // An older program had one for all; and somebody may have moved the repository by hand.
+    let names = (try? Files.names(in: "\(stateRoot)/names")) ?? []
+    let others = names.filter { other in
+      guard let other = try? VaultName(other), other != name else { return false }
+      return Vault.id(named: other, state: stateRoot) == id
+    }
+    let present = others.filter { Files.exists("\(repository.path)/../\($0).git") }
+    guard present.isEmpty else { return nil }
+    let paths = ["\(statePath)/seen"] + others.sorted().map { "\(statePath)/seen-\($0)" }
+    return paths.lazy.compactMap { Vault.seen(at: $0) }.first
+  }
 
-  private static func seen(at statePath: String) -> Seen? {
-    guard let bytes = (try? Files.read("\(statePath)/seen", limit: seenLimit)) ?? nil else { return nil }
+  private static func seen(at path: String) -> Seen? {
+    guard let bytes = (try? Files.read(path, limit: Vault.seenLimit)) ?? nil else { return nil }
     return Seen(String(decoding: bytes, as: UTF8.self))
   }
 
   /// Members of a log that were removed when it was last seen here, and are back: another fork has become the log, which does not know of it.
-  static func returned(to log: MembershipLog, seenAt statePath: String) -> Set<NodeID> {
-    seen(at: statePath).map { returned(to: log, since: $0) } ?? []
+  static func returned(to log: MembershipLog, as name: VaultName, state: String) -> Set<NodeID> {
+    seen(at: "\(state)/\(log.vault.hex)/seen-\(name.text)").map { returned(to: log, since: $0) } ?? []
   }
 
   private static func returned(to log: MembershipLog, since seen: Seen) -> Set<NodeID> {
@@ -170,11 +183,24 @@ extension Vault {
     let id = id(named: name, state: state)
     try forget(named: name, state: state)
     try forget(named: other, state: state)
-    if let id { try note(id, named: other, state: state) }
+    guard let id else { return }
+    try note(id, named: other, state: state)
+    let marks = "\(state)/\(id.hex)/seen-"
+    if Files.exists(marks + name.text) { try Files.rename(marks + name.text, to: marks + other.text) }
   }
 
   /// Forgets which vault had a name.
   static func forget(named name: VaultName, state: String) throws(VaultError) {
     if Files.exists(namePath(name, state)) { try Files.remove(namePath(name, state)) }
+  }
+
+  /// Forgets a vault that its user removed, with how far it was: whoever gets it anew may get less, as what only this node had is gone.
+  static func forget(removed name: VaultName, state: String) throws(VaultError) {
+    let id = id(named: name, state: state)
+    try forget(named: name, state: state)
+    guard let id else { return }
+    for marks in ["seen", "seen-\(name.text)"] where Files.exists("\(state)/\(id.hex)/\(marks)") {
+      try Files.remove("\(state)/\(id.hex)/\(marks)")
+    }
   }
 }

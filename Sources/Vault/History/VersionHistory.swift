@@ -40,6 +40,7 @@ package struct ObjectChange: Sendable {
     return new
   }
 
+  /// Whether one of the two forms has, or had, the path.
   func touches(_ path: [UInt8]) -> Bool {
     (old?.paths.contains(path) ?? false) || (new?.paths.contains(path) ?? false)
   }
@@ -50,7 +51,7 @@ package struct ObjectChange: Sendable {
 /// The order is that of the clocks: every version comes before all that it builds on. Merge commits are no versions.
 package struct VersionHistory {
   let vault: Vault
-  private let sealer: ObjectSealer
+  let sealer: ObjectSealer
 
   package init(of vault: Vault) {
     self.vault = vault
@@ -114,7 +115,7 @@ package struct VersionHistory {
     return found
   }
 
-  private func tree(at commit: ObjectName) throws(VaultError) -> DataTree {
+  func tree(at commit: ObjectName) throws(VaultError) -> DataTree {
     let found = try vault.graph.commit(commit)
     if !found.isMerge {
       _ = try CommitVerifier(vault.log).verify(try vault.repository.loadCommit(commit), named: commit)
@@ -122,7 +123,7 @@ package struct VersionHistory {
     return try vault.graph.tree(found)
   }
 
-  private func change(
+  func change(
     of key: ObjectKey, from oldTree: DataTree, to newTree: DataTree
   ) throws(VaultError) -> ObjectChange {
     var unreadable: VaultError?
@@ -144,96 +145,7 @@ package struct VersionHistory {
   }
 }
 
-/// One version of one secret.
-package struct SecretVersion: Sendable {
-  package let version: Version
-  package let change: ObjectChange
-}
-
 extension VersionHistory {
-  /// Calls `body` with each version of the secret at `path`, newest first, until it returns false.
-  ///
-  /// It follows the secret back across renames. Where a secret was replaced by renaming another over it, as programs save, it
-  /// goes on with the one that was replaced; at a path that was used again, with the secret that had it before.
-  package func walk(path: [UInt8], body: (SecretVersion) throws(VaultError) -> Bool) throws(VaultError) {
-    var path = path
-    var tracked: ObjectKey?
-    let isWanted: (ObjectKey) -> Bool = { tracked == nil ? $0.lost == nil : tracked == $0 }
-    try walk(wanted: isWanted) { version, changes throws(VaultError) in
-      let candidates = changes.filter { $0.key == tracked || (tracked == nil && $0.touches(path)) }
-      guard let change = candidates.first(where: { $0.new?.paths.contains(path) ?? false }) ?? candidates.first else {
-        return true
-      }
-      tracked = change.key
-      if let old = change.old {
-        if let new = change.new, new.paths.contains(path), !old.paths.contains(path), let first = old.paths.first {
-          if let replaced = try objectRemoved(from: path, by: version.commit) {
-            tracked = replaced
-          } else {
-            path = first
-          }
-        }
-      } else if change.unreadable == nil {
-        tracked = nil
-      }
-      return try body(SecretVersion(version: version, change: change))
-    }
-  }
-
-  /// The object that had `path` until a commit removed it.
-  private func objectRemoved(from path: [UInt8], by commit: ObjectName) throws(VaultError) -> ObjectKey? {
-    guard let parent = try vault.repository.loadCommit(commit).parents.first else { return nil }
-    return try differences(from: parent, to: commit).first {
-      $0.isRemoval && $0.old?.paths.contains(path) ?? false
-    }?.key
-  }
-
-  /// The secret at `path` as it was in a version.
-  ///
-  /// `reference` is a commit's name or a prefix of it (at least 4 digits), or `~N`: N versions of this secret back.
-  /// Throws ``VaultError/versionMissing``, ``VaultError/versionAmbiguous``, ``VaultError/pathMissing``, and
-  /// ``VaultError/objectDamaged(_:)`` or ``VaultError/keyWithheld(_:)`` of what was there but cannot be read.
-  package func node(at path: [UInt8], version reference: String) throws(VaultError) -> StoredNode {
-    var found: StoredNode?
-    if reference.hasPrefix("~") {
-      guard var back = Int(reference.dropFirst()), back >= 0 else { throw .versionMissing }
-      try walk(path: path) { secret throws(VaultError) in
-        back -= 1
-        if back < 0 { found = try secret.change.state() }
-        return back >= 0
-      }
-      guard back < 0 else { throw .versionMissing }
-    } else {
-      let commit = try version(named: reference)
-      // One of the secret's own versions, whatever its name was then; else what had the path at that commit.
-      var isVersion = false
-      try walk(path: path) { secret throws(VaultError) in
-        isVersion = secret.version.commit == commit
-        if isVersion { found = try secret.change.state() }
-        return !isVersion
-      }
-      if !isVersion {
-        try walk(from: commit, path: path) { secret throws(VaultError) in
-          // Its newest change may be that it went to another path.
-          found = try secret.change.state().flatMap { $0.paths.contains(path) ? $0 : nil }
-        }
-      }
-    }
-    guard let found else { throw .pathMissing }
-    return found
-  }
-
-  /// The newest change of the object at `path` as of `commit`.
-  private func walk(
-    from commit: ObjectName, path: [UInt8], body: (SecretVersion) throws(VaultError) -> Void
-  ) throws(VaultError) {
-    try walk(from: commit) { version, changes throws(VaultError) in
-      guard let change = changes.first(where: { $0.touches(path) }) else { return true }
-      try body(SecretVersion(version: version, change: change))
-      return false
-    }
-  }
-
   /// Calls `body` with the pieces of a regular file's content, in order, each at most 1 MiB.
   package func content(
     of node: StoredNode, body: (UnsafeRawBufferPointer) throws(VaultError) -> Void

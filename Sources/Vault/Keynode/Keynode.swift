@@ -102,7 +102,7 @@ package final class Keynode: Sendable {
       let lock = try MountLock(repository: path)
       defer { lock.release() }
       try Files.rename(path, to: doomed.repository)
-      try? Vault.forget(named: name, state: paths.state)
+      try? Vault.forget(removed: name, state: paths.state)
     }
     try Files.remove(doomed.repository)
   }

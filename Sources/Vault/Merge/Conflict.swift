@@ -17,11 +17,14 @@ package struct Conflict: Sendable {
 extension VaultBacking {
   /// What is shown in `.conflicts/`, in order of paths; to be called after ``nodes()``.
   package func conflicts() throws(VaultError) -> [Conflict] {
-    let (aside, tree) = state.withLock { ($0.presentation.aside, $0.tree) }
+    let (presentation, tree) = state.withLock { ($0.presentation, $0.tree) }
+    let aside = presentation.aside
     var blobs: [ObjectKey: ObjectName] = [:]
     for (key, _, _) in aside { blobs[key] = tree.entries(of: key).first?.blob }
     let origins = try VersionHistory(of: vault).origins(of: blobs)
-    return aside.map { Conflict(object: $0.key.id, path: $0.path, place: $0.place, version: origins[$0.key]) }
-      .sorted { $0.path.lexicographicallyPrecedes($1.path) }
+    return aside.map {
+      Conflict(object: presentation.id(of: $0.key), path: $0.path, place: $0.place, version: origins[$0.key])
+    }
+    .sorted { $0.path.lexicographicallyPrecedes($1.path) }
   }
 }

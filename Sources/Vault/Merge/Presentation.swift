@@ -9,7 +9,7 @@ internal import VirtualFS
 /// Source: docs/format.md, "What is shown".
 struct Presentation {
   /// A path, as two hashes with the process's own random keys: so many paths are not kept twice.
-  private struct PathHash: Hashable {
+  struct PathHash: Hashable {
     let first: Int
     let second: Int
 
@@ -45,41 +45,72 @@ struct Presentation {
   }
 
   /// One object's claims: for each of its paths the path itself and every directory above it.
-  private struct Claims {
+  struct Claims {
     let isDirectory: Bool
     var paths: [(path: PathHash, above: [PathHash])]
   }
 
-  private var objects: [ObjectID: Claims] = [:]
+  /// By the ids under which objects are stored.
+  var objects: [ObjectID: Claims] = [:]
   /// Who claims a path; most have one claimant.
-  private var claimants: [PathHash: ObjectID] = [:]
+  var claimants: [PathHash: ObjectID] = [:]
   /// All claimants of the paths that have more than one.
-  private var contested: [PathHash: Set<ObjectID>] = [:]
+  var contested: [PathHash: Set<ObjectID>] = [:]
   /// How many paths there are below a directory's path.
-  private var below: [PathHash: Int] = [:]
-  /// Lost versions, by the ids that the file system knows them by.
-  private(set) var lost: [ObjectID: ObjectKey] = [:]
-  /// The true paths of what is shown elsewhere, by the paths shown.
-  private var truePaths: [ObjectID: [[UInt8]: [UInt8]]] = [:]
+  var below: [PathHash: Int] = [:]
+  /// The ids by which the file system knows what it does not know by the id in the tree, and the other way round.
+  private var ids: [ObjectKey: ObjectID] = [:]
+  private var keys: [ObjectID: ObjectKey] = [:]
+  /// Ids of the file system's own that stand for nothing now: where it goes on with such an inode, that is stored under a new id.
+  private var free: Set<ObjectID> = []
+  /// The true paths of what is shown elsewhere, by the paths shown: several where long names are cut to the same.
+  private var truePaths: [ObjectKey: [[UInt8]: [[UInt8]]]] = [:]
+  /// Who would be shown at a path in `.conflicts/`, if nobody else were.
+  var asides: [PathHash: Set<ObjectKey>] = [:]
+  /// Objects that are stored in `.conflicts/` itself: paths there that are their own.
+  private var settled: [ObjectKey: [[UInt8]]] = [:]
   /// Objects that are not shown: further directories of one path.
-  private var hidden: Set<ObjectID> = []
+  var hidden: Set<ObjectID> = []
 
   /// The directory of what lost.
   static let directory = [UInt8](".conflicts".utf8)
 
   /// The key under which an object that the file system knows is stored.
-  func key(of object: ObjectID) -> ObjectKey { lost[object] ?? ObjectKey(object) }
+  func key(of object: ObjectID) -> ObjectKey { keys[object] ?? ObjectKey(object) }
 
-  /// What is shown elsewhere than at its own path: for each path its key, where it is shown, and the path itself; in no order.
+  /// The key under which an object that the file system changed is to be stored.
+  ///
+  /// A lost version is an object of its own from then on. Its id must be a new one: what another merge kept of the same version is still there, and
+  /// others that take it make objects, too.
+  func newKey(of object: ObjectID) -> ObjectKey {
+    let key = key(of: object)
+    return key.lost == nil && !free.contains(object) ? key : ObjectKey(.random())
+  }
+
+  /// Whether there may be anything stored of an object that the file system knows.
+  func isStored(_ object: ObjectID) -> Bool { !free.contains(object) }
+
+  /// The id by which the file system knows what is stored under a key.
+  func id(of key: ObjectKey) -> ObjectID { ids[key] ?? key.id }
+
+  /// What is shown in `.conflicts/`: for each path its key, where it is shown, and the path that it lost; in no order.
   var aside: [(key: ObjectKey, path: [UInt8], place: [UInt8])] {
-    truePaths.flatMap { object, paths in paths.map { (key(of: object), $0.key, $0.value) } }
+    truePaths.flatMap { key, paths in
+      paths.flatMap { path, places in places.map { (key, path, $0) } }
+    }
+      + settled.flatMap { key, paths in
+        paths.compactMap { path in Presentation.place(of: path).map { (key, path, $0) } }
+      }
   }
 
   /// The paths under which a node is stored that the file system has at `node.paths`.
+  ///
+  /// A lost version that is changed, wherever it is then, is an object of its own from now on, at just these paths.
   func stored(_ node: StoredNode) -> StoredNode {
-    guard let known = truePaths[node.object] else { return node }
+    let key = key(of: node.object)
+    guard key.lost == nil, let known = truePaths[key] else { return node }
     var node = node
-    node.paths = node.paths.map { known[$0] ?? $0 }
+    node.paths = node.paths.flatMap { known[$0] ?? [$0] }
     return node
   }
 }
@@ -97,172 +128,232 @@ extension Presentation {
   mutating func apply(
     _ changes: [Change], load: (ObjectKey) throws(VaultError) -> StoredNode
   ) throws(VaultError) -> [ExternalChange] {
-    var nodes: [ObjectID: StoredNode] = [:]
+    var nodes: [ObjectKey: StoredNode] = [:]
     var gone: Set<ObjectID> = []
     var touched: Set<PathHash> = []
-    // First what went: a lost version that somebody took keeps its id.
     for case .removed(let key) in changes {
-      forget(key.id, &touched)
-      gone.insert(key.id)
+      forget(key, &touched)
+      gone.insert(release(key))
     }
     for case .put(let key, let node) in changes {
-      forget(node.object, &touched)
-      gone.remove(node.object)
-      nodes[node.object] = node
-      if key.lost == nil { claim(node, &touched) } else { lost[node.object] = key }
+      forget(key, &touched)
+      gone.remove(register(key))
+      nodes[key] = node
+      if key.lost == nil { claim(node, as: key.object, &touched) }
     }
     // Whoever claims a path that somebody else came to or left is shown anew.
     var affected = Set(nodes.keys)
-    for path in touched { affected.formUnion(contested[path] ?? Set([claimants[path]].compactMap { $0 })) }
-    var result = gone.map { ExternalChange.removed($0) }
-    for object in affected.sorted() {
-      let wasHidden = hidden.contains(object)
-      let before = truePaths[object]
-      let node: StoredNode
-      if let known = nodes[object] {
-        node = known
-      } else {
-        // It is as it was: only its place may have changed.
-        guard let place = placement(of: object),
-          place.isHidden != wasHidden || place.isAside != (before != nil) || before != nil
-        else { continue }
-        node = try load(ObjectKey(object))
+    var puts: [ObjectKey: ExternalChange] = [:]
+    // What is shown aside may take a name there from others, or give it back: they are shown anew, too.
+    while !(affected.isEmpty && touched.isEmpty) {
+      var renamed: Set<ObjectKey> = []
+      for path in touched {
+        for object in contested[path] ?? Set([claimants[path]].compactMap { $0 }) { affected.insert(ObjectKey(object)) }
+        renamed.formUnion(asides[path] ?? [])
       }
-      if let shown = show(node) { result.append(.put(shown)) } else if !wasHidden { result.append(.removed(object)) }
+      affected.formUnion(renamed)
+      touched = []
+      for key in affected.sorted() {
+        let wasHidden = hidden.contains(key.object) && key.lost == nil
+        let node: StoredNode
+        if let known = nodes[key] {
+          node = known
+        } else {
+          // It is as it was: only its place may have changed.
+          let before = truePaths[key]
+          let place = placement(of: key)
+          guard renamed.contains(key) || before != nil || place?.isHidden != wasHidden || place?.isAside == true else {
+            continue
+          }
+          node = try load(key)
+          nodes[key] = node
+        }
+        if let shown = show(node, as: key, &touched) {
+          puts[key] = .put(shown)
+        } else if !wasHidden {
+          puts[key] = .removed(id(of: key))
+        }
+      }
+      affected = []
     }
-    return result
+    return gone.map { .removed($0) } + puts.sorted { $0.key < $1.key }.map(\.value)
   }
 
-  /// Takes over what the file system itself changed, which it knows.
-  mutating func note(puts: [(key: ObjectKey, node: StoredNode)], removals: [ObjectKey]) {
+  /// A change that the file system made itself.
+  struct Put {
+    let key: ObjectKey
+    /// As it is stored; `node.object` is the id that the file system knows.
+    let node: StoredNode
+    /// Where the file system has it.
+    let paths: [[UInt8]]
+  }
+
+  /// Takes over what the file system itself changed.
+  ///
+  /// Returns what is shown elsewhere from now on than the file system has it, which must be told of that.
+  mutating func note(puts: [Put], removals: [ObjectKey]) -> Set<ObjectKey> {
     var touched: Set<PathHash> = []
-    for key in removals { forget(key.id, &touched) }
-    for (key, node) in puts {
-      // A lost version that was given another path is an object of its own from now on.
-      forget(node.object, &touched)
-      if key.lost == nil { claim(node, &touched) } else { lost[node.object] = key }
-      _ = show(node)
+    for key in removals {
+      forget(key, &touched)
+      _ = release(key)
     }
+    var renamed: Set<ObjectKey> = []
+    for put in puts {
+      forget(put.key, &touched)
+      if id(of: put.key) != put.node.object {
+        // A lost version that became an object: the file system goes on with the inode that it has.
+        (ids[put.key], keys[put.node.object]) = (put.node.object, put.key)
+        free.remove(put.node.object)
+      }
+      if put.key.lost == nil { claim(put.node, as: put.key.object, &touched) }
+    }
+    for put in puts {
+      guard let shown = show(put.node, as: put.key, &touched), !isDirectory(put.key) else { continue }
+      if shown.paths != put.paths { renamed.insert(put.key) }
+    }
+    let changed = Set(puts.map(\.key))
+    for path in touched {
+      renamed.formUnion((asides[path] ?? []).subtracting(changed))
+      for object in contested[path] ?? Set([claimants[path]].compactMap { $0 }) {
+        let key = ObjectKey(object)
+        guard let place = placement(of: key), !changed.contains(key), !isDirectory(key) else { continue }
+        if place.isAside != (truePaths[key] != nil) { renamed.insert(key) }
+      }
+    }
+    return renamed
+  }
+
+  private func isDirectory(_ key: ObjectKey) -> Bool { key.lost == nil && objects[key.object]?.isDirectory == true }
+
+  /// The id that the file system knows a key by, a new one if it does not: that of the tree, unless another has it.
+  private mutating func register(_ key: ObjectKey) -> ObjectID {
+    if let id = ids[key] { return id }
+    var id = key.id
+    // An older program left the id of the lost version to what was made of it; and anybody may write an object with such an id.
+    while keys[id] != nil || objects[id] != nil && ids[ObjectKey(id)] == nil {
+      id = ObjectKey(id, lost: key.lost ?? 0).id
+    }
+    if id != key.object { (ids[key], keys[id]) = (id, key) }
+    free.remove(id)
+    return id
+  }
+
+  /// Frees the id of a key that is no more.
+  private mutating func release(_ key: ObjectKey) -> ObjectID {
+    guard let id = ids.removeValue(forKey: key) else { return key.id }
+    keys[id] = nil
+    free.insert(id)
+    return id
   }
 
   /// What shares a path that `node` is about to leave (all of its paths, if it is nil): further directories of the path, and files in the way.
   ///
   /// A path that somebody gave up on purpose must not come back with another's content.
-  func companions(of object: ObjectID, leavingFor node: StoredNode?) -> (directories: [ObjectID], files: [ObjectID]) {
-    guard let claims = objects[object], !contested.isEmpty else { return ([], []) }
+  func companions(of key: ObjectKey, leavingFor node: StoredNode?) -> (directories: [ObjectKey], files: [ObjectKey]) {
+    guard key.lost == nil, let claims = objects[key.object], !contested.isEmpty else { return ([], []) }
     let kept = Set(node?.paths.map { PathHash($0) } ?? [])
-    var companions: (directories: [ObjectID], files: [ObjectID]) = ([], [])
-    for (path, _) in claims.paths where !kept.contains(path) && winner(of: path) == object {
-      for other in contested[path] ?? [] where other != object {
+    var companions: (directories: [ObjectKey], files: [ObjectKey]) = ([], [])
+    for (path, _) in claims.paths where !kept.contains(path) && winner(of: path) == key.object {
+      for other in contested[path] ?? [] where other != key.object {
         if objects[other]?.isDirectory == true {
-          companions.directories.append(other)
+          companions.directories.append(ObjectKey(other))
         } else {
-          companions.files.append(other)
+          companions.files.append(ObjectKey(other))
         }
       }
     }
     return companions
   }
 
-  /// The paths that a node has in the file system, shown aside or not; nil if it is not shown.
-  mutating func show(_ node: StoredNode) -> StoredNode? {
+  /// A node as the file system has it, by its id and its paths there, aside or not; nil if it is not shown.
+  func shown(_ node: StoredNode, as key: ObjectKey) -> StoredNode? {
+    var copy = self
+    var touched: Set<PathHash> = []
+    return copy.show(node, as: key, &touched)
+  }
+
+  /// The same, and remembers it; `touched` gets the paths in `.conflicts/` that others have to share or need share no more.
+  private mutating func show(_ node: StoredNode, as key: ObjectKey, _ touched: inout Set<PathHash>) -> StoredNode? {
     var node = node
-    var elsewhere: [[UInt8]: [UInt8]] = [:]
-    let id = lost[node.object]
+    node.object = id(of: key)
+    var elsewhere: [[UInt8]: [[UInt8]]] = [:]
+    var own: [[UInt8]] = []
     var shown: [[UInt8]] = []
     for path in node.paths.isEmpty ? [[]] : node.paths {
-      if id == nil, winner(of: PathHash(path)) == node.object {
+      if key.lost == nil, winner(of: PathHash(path)) == key.object {
         shown.append(path)
+        if Presentation.isAside([path]) { own.append(path) }
         continue
       }
-      if id == nil, objects[node.object]?.isDirectory == true { continue }
-      let aside = Presentation.aside(
-        path, id.map { $0.lost ?? 0 } ?? UInt32(truncatingIfNeeded: node.object.high >> 32))
-      elsewhere[aside] = path
-      shown.append(aside)
+      if key.lost == nil, objects[key.object]?.isDirectory == true { continue }
+      let short = PathHash(Presentation.aside(path, of: key, isLong: false))
+      let holders = asides[short, default: []].count
+      if asides[short, default: []].insert(key).inserted, holders == 1 { touched.insert(short) }
+      let isShared = claimants[short] != nil || asides[short, default: []].count > 1
+      let aside = Presentation.aside(path, of: key, isLong: isShared)
+      if elsewhere[aside] == nil { shown.append(aside) }
+      elsewhere[aside, default: []].append(path)
     }
-    truePaths[node.object] = elsewhere.isEmpty ? nil : elsewhere
+    // Names that it had and has no more.
+    let wanted = Set(elsewhere.values.joined().map { PathHash(Presentation.aside($0, of: key, isLong: false)) })
+    leaveAsides(of: key, but: wanted, &touched)
+    truePaths[key] = elsewhere.isEmpty ? nil : elsewhere
+    settled[key] = own.isEmpty ? nil : own
     guard !shown.isEmpty else {
-      hidden.insert(node.object)
+      hidden.insert(key.object)
       return nil
     }
-    hidden.remove(node.object)
+    if key.lost == nil { hidden.remove(key.object) }
     node.paths = shown
     return node
   }
 
+  /// Gives up the names in `.conflicts/` that a key had, but those in `wanted`.
+  private mutating func leaveAsides(of key: ObjectKey, but wanted: Set<PathHash>, _ touched: inout Set<PathHash>) {
+    for place in (truePaths[key] ?? [:]).values.joined() {
+      let short = PathHash(Presentation.aside(place, of: key, isLong: false))
+      guard !wanted.contains(short), var holders = asides[short], holders.remove(key) != nil else { continue }
+      asides[short] = holders.isEmpty ? nil : holders
+      if holders.count == 1 { touched.insert(short) }
+    }
+  }
+
+  /// Forgets all that is known of what is stored under a key, but its id.
+  private mutating func forget(_ key: ObjectKey, _ touched: inout Set<PathHash>) {
+    leaveAsides(of: key, but: [], &touched)
+    truePaths[key] = nil
+    settled[key] = nil
+    if key.lost == nil { giveUp(key.object, &touched) }
+  }
+}
+
+// MARK: names in .conflicts
+extension Presentation {
   /// Whether all paths are `.conflicts`, or lie in it.
   static func isAside(_ paths: [[UInt8]]) -> Bool {
     paths.allSatisfy { $0 == directory || $0.starts(with: directory + [0x2F]) } && !paths.isEmpty
   }
 
-  /// `.conflicts/PATH~XXXXXXXX`.
-  private static func aside(_ path: [UInt8], _ mark: UInt32) -> [UInt8] {
-    let digits = (0..<8).map { Hex.digit(UInt8(truncatingIfNeeded: mark >> UInt32(28 - 4 * $0)) & 15) }
-    let suffix = [0x7E] + digits
+  /// `.conflicts/PATH~XXXXXXXX`, or with all digits.
+  private static func aside(_ path: [UInt8], of key: ObjectKey, isLong: Bool) -> [UInt8] {
+    var suffix: [UInt8] = []
+    if isLong || key.lost == nil { suffix = [0x7E] + key.object.hex.utf8.prefix(isLong ? 32 : 8) }
+    if let lost = key.lost {
+      suffix += [0x7E] + (0..<8).map { Hex.digit(UInt8(truncatingIfNeeded: lost >> UInt32(28 - 4 * $0)) & 15) }
+    }
     // A name has at most 255 bytes.
     let name = path.split(separator: 0x2F, omittingEmptySubsequences: false).last ?? []
     let surplus = max(0, name.count + suffix.count - Name.limit)
     return directory + [0x2F] + path.dropLast(surplus) + suffix
   }
-}
 
-// MARK: claims
-extension Presentation {
-  private mutating func claim(_ node: StoredNode, _ touched: inout Set<PathHash>) {
-    let isDirectory = if case .directory = node.body { true } else { false }
-    var claims = Claims(isDirectory: isDirectory, paths: [])
-    for path in node.paths.isEmpty ? [[]] : node.paths {
-      let (hash, above) = PathHash.all(of: path)
-      claims.paths.append((hash, above))
-      for directory in above {
-        below[directory, default: 0] += 1
-        if below[directory] == 1 { touched.insert(directory) }
-      }
-      if let other = claimants[hash], other != node.object {
-        contested[hash, default: [other]].insert(node.object)
-        touched.insert(hash)
-      } else {
-        claimants[hash] = node.object
-        if below[hash] != nil { touched.insert(hash) }
-      }
-    }
-    objects[node.object] = claims
-  }
-
-  private mutating func forget(_ object: ObjectID, _ touched: inout Set<PathHash>) {
-    lost[object] = nil
-    truePaths[object] = nil
-    guard let claims = objects.removeValue(forKey: object) else { return }
-    for (path, above) in claims.paths {
-      for directory in above {
-        guard let count = below[directory] else { continue }
-        below[directory] = count > 1 ? count - 1 : nil
-        if count == 1 { touched.insert(directory) }
-      }
-      if var all = contested[path] {
-        all.remove(object)
-        touched.insert(path)
-        claimants[path] = all.first
-        contested[path] = all.count > 1 ? all : nil
-      } else if claimants[path] == object {
-        claimants[path] = nil
-      }
-    }
-    hidden.remove(object)
-  }
-
-  /// Who is shown at a path; nil if nobody is, or a directory that no object is.
-  private func winner(of path: PathHash) -> ObjectID? {
-    let all = contested[path] ?? Set([claimants[path]].compactMap { $0 })
-    if let directory = all.filter({ objects[$0]?.isDirectory == true }).max() { return directory }
-    return below[path] == nil ? all.max() : nil
-  }
-
-  /// Whether an object is hidden, or shown aside.
-  private func placement(of object: ObjectID) -> (isHidden: Bool, isAside: Bool)? {
-    guard let claims = objects[object] else { return nil }
-    let losing = claims.paths.count { winner(of: $0.path) != object }
-    return claims.isDirectory ? (losing > 0, false) : (false, losing > 0)
+  /// The path that was lost by what stays at `path` in `.conflicts/`; nil if the name does not tell.
+  private static func place(of path: [UInt8]) -> [UInt8]? {
+    let digits = path.suffix(8)
+    guard path.count > directory.count + 10, path[path.count - 9] == 0x7E,
+      digits.allSatisfy({ Hex.value($0) != nil })
+    else { return nil }
+    let place = Array(path[(directory.count + 1)..<(path.count - 9)])
+    return place.last == 0x2F ? nil : place
   }
 }

@@ -54,13 +54,14 @@ struct NodeLoader {
       return (try sealer.node(of: key.id, entries: entries), true)
     } catch {
       guard error.isUnreadable else { throw error }
-      return (try standIn(for: key, entries: entries), false)
+      return (try standIn(for: key, entries: entries, as: error), false)
     }
   }
 
-  /// A damaged object under the name that its newest sound version has, else `damaged-` and 8 digits of its id; reading it fails.
+  /// An object that cannot be read under the name that its newest sound version has, else `damaged-` (`withheld-`, if it is only under a key that
+  /// this node was not given) and 8 digits of its id; reading it fails.
   private func standIn(
-    for key: ObjectKey, entries: ArraySlice<DataTree.Entry>
+    for key: ObjectKey, entries: ArraySlice<DataTree.Entry>, as failure: VaultError
   ) throws(VaultError) -> StoredNode {
     let reference = ContentReference(insideObject: entries.first?.blob ?? .zero)
     var node: StoredNode?
@@ -74,11 +75,12 @@ struct NodeLoader {
       // A history that cannot be walked leaves the stand-in its made-up name.
       guard error.isUnreadable else { throw error }
     }
+    let state = if case .keyWithheld = failure { "withheld" } else { "damaged" }
     var standIn =
       node
       ?? StoredNode(
         object: key.id, body: .regular(FileContent(size: 0, parts: [])),
-        paths: [[UInt8]("damaged-\(key.object.hex.prefix(8))".utf8)], mode: 0o400, owner: 0, group: 0,
+        paths: [[UInt8]("\(state)-\(key.object.hex.prefix(8))".utf8)], mode: 0o400, owner: 0, group: 0,
         modified: Timestamp(seconds: 0))
     standIn.object = key.id
     if case .directory = standIn.body { return standIn }

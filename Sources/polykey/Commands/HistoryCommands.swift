@@ -146,7 +146,7 @@ struct RestoreVersion: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "restore",
     abstract: "Make an earlier version of a secret the newest one; nothing of the history is lost.",
-    discussion: "Example: polykey restore prod:db/password@~1")
+    discussion: "A directory is restored only if nothing was in it.\n\nExample: polykey restore prod:db/password@~1")
 
   @OptionGroup var identity: IdentityOptions
   @Argument(help: "VAULT:PATH@VERSION") var secret: VersionedAddress
@@ -157,6 +157,10 @@ struct RestoreVersion: ParsableCommand {
       let local = try LocalFileSystem(address.vault, of: try identity.keynode())
       let history = VersionHistory(of: local.vault)
       let node = try history.node(at: address.path, version: try secret.version)
+      if case .directory = node.body, try history.hasEntries(below: address.path, version: try secret.version) {
+        throw Failure(
+          .failed, "\(address.text): it was a directory with something in it: restore each of these by its path")
+      }
       switch node.body {
       case .regular:
         unsafe try local.write(address.names, mode: node.mode, like: node) { feed in

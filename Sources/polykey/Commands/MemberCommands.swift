@@ -177,7 +177,9 @@ struct ListExposed: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "exposed",
     abstract: "List the secrets that removed members could read and that were not changed since.",
-    discussion: "Exits 0 when the list is empty, else 1.\n\nExample: polykey exposed prod")
+    discussion:
+      "Also those that a member wrote later, under a key that the removed one has, as it had not heard of the removal.\n\nExits 0 when the list is empty, else 1.\n\nExample: polykey exposed prod"
+  )
 
   @OptionGroup var chosen: VaultOptions
   @Flag(help: "Print one JSON object a line.") var json = false
@@ -187,7 +189,7 @@ struct ListExposed: ParsableCommand {
       let vault = try chosen.open()
       let people = try vault.people()?.persons ?? [:]
       var count = 0
-      for node in vault.membership.removed.keys.sorted() where vault.membership.members[node]?.role.mayRead != true {
+      for node in vault.formerReaders() {
         for path in try Exposure.paths(to: node, in: vault) {
           count += 1
           if json {

@@ -21,8 +21,7 @@ enum Removal {
     for name in names {
       // A repository that cannot be read is told of by whoever opens it.
       guard
-        let report = try? Vault.membersReport(
-          of: node, repository: paths.repository(of: name), state: paths.state, now: Int64(time(nil)))
+        let report = try? Vault.membersReport(of: node, vault: name, at: paths, now: Int64(time(nil)))
       else { continue }
       warnings[name] = sentences(report)
     }

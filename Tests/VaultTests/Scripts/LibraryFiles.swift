@@ -5,8 +5,8 @@ import VirtualFS
 
 /// A person's calls, made to a file system without a kernel above it.
 final class LibraryFiles: PersonFiles {
-  private let fs: VirtualFileSystem
-  private let user = Credentials(user: 1000, group: 1000)
+  let fs: VirtualFileSystem
+  let user = Credentials(user: 1000, group: 1000)
   private var handles: [Int: HandleID] = [:]
 
   init(_ fs: VirtualFileSystem) { self.fs = fs }
@@ -154,14 +154,14 @@ final class LibraryFiles: PersonFiles {
     return inode
   }
 
-  private func split(_ path: String) throws -> (parent: InodeID, name: Name) {
+  func split(_ path: String) throws -> (parent: InodeID, name: Name) {
     let parts = path.split(separator: "/")
     guard let last = parts.last else { throw CallError(EINVAL) }
     return (try inode(parts.dropLast().joined(separator: "/")), try Name(last.utf8))
   }
 
   /// The value that a request is replied with; all replies have come when the call returns, as no other thread commits.
-  private func reply<Value: Sendable>(_ body: (@escaping Reply<Value>) -> Void) throws -> Value {
+  func reply<Value: Sendable>(_ body: (@escaping Reply<Value>) -> Void) throws -> Value {
     let answer = Answer<Value>()
     body { result in answer.result.withLock { $0 = result } }
     guard let result = answer.result.withLock({ $0 }) else { throw CallError(EBUSY) }
@@ -173,7 +173,7 @@ final class LibraryFiles: PersonFiles {
     fs.forget(entry.attributes.inode, lookups: 1)
   }
 
-  private func call<Value>(_ body: () throws -> Value) throws -> Value {
+  func call<Value>(_ body: () throws -> Value) throws -> Value {
     do { return try body() } catch let error as VFSError { throw CallError(error.errno) }
   }
 }

@@ -13,7 +13,7 @@ final class LibraryPerson {
   private(set) var exchange: VaultExchange?
   private(set) var files: LibraryFiles?
   private var clone: VaultClone?
-  private var backing: VaultBacking?
+  private(set) var backing: VaultBacking?
   private var fileSystem: VirtualFileSystem?
   var isConnected = true
 
@@ -84,7 +84,12 @@ final class LibraryPerson {
   private func receive(_ tips: [String: ObjectName], _ pack: [UInt8]) throws -> Verdict {
     if let exchange {
       let update = try exchange.receive()
-      try update.feed(pack)
+      do throws(VaultError) {
+        try update.feed(pack)
+      } catch {
+        // It builds on what this node does not have, as its own branch is another's: it is told apart once that has heard of ours.
+        return Verdict(refused: ["": "\(error)"])
+      }
       let verdict = try update.finish(tips)
       refresh()
       return verdict

@@ -1,0 +1,62 @@
+internal import VirtualFS
+
+// MARK: claims
+extension Presentation {
+  /// Notes an object's paths, which it had none of before.
+  mutating func claim(_ node: StoredNode, as object: ObjectID, _ touched: inout Set<PathHash>) {
+    let isDirectory = if case .directory = node.body { true } else { false }
+    var claims = Claims(isDirectory: isDirectory, paths: [])
+    for path in node.paths.isEmpty ? [[]] : node.paths {
+      let (hash, above) = PathHash.all(of: path)
+      claims.paths.append((hash, above))
+      for directory in above {
+        below[directory, default: 0] += 1
+        if below[directory] == 1 { touched.insert(directory) }
+      }
+      if let other = claimants[hash], other != object {
+        contested[hash, default: [other]].insert(object)
+        touched.insert(hash)
+      } else {
+        claimants[hash] = object
+        if below[hash] != nil || asides[hash] != nil { touched.insert(hash) }
+      }
+    }
+    objects[object] = claims
+  }
+
+  /// Takes an object's claims back.
+  mutating func giveUp(_ object: ObjectID, _ touched: inout Set<PathHash>) {
+    guard let claims = objects.removeValue(forKey: object) else { return }
+    for (path, above) in claims.paths {
+      for directory in above {
+        guard let count = below[directory] else { continue }
+        below[directory] = count > 1 ? count - 1 : nil
+        if count == 1 { touched.insert(directory) }
+      }
+      if var all = contested[path] {
+        all.remove(object)
+        touched.insert(path)
+        claimants[path] = all.first
+        contested[path] = all.count > 1 ? all : nil
+      } else if claimants[path] == object {
+        claimants[path] = nil
+        if asides[path] != nil { touched.insert(path) }
+      }
+    }
+    hidden.remove(object)
+  }
+
+  /// Who is shown at a path; nil if nobody is, or a directory that no object is.
+  func winner(of path: PathHash) -> ObjectID? {
+    let all = contested[path] ?? Set([claimants[path]].compactMap { $0 })
+    if let directory = all.filter({ objects[$0]?.isDirectory == true }).max() { return directory }
+    return below[path] == nil ? all.max() : nil
+  }
+
+  /// Whether an object is hidden, or shown aside.
+  func placement(of key: ObjectKey) -> (isHidden: Bool, isAside: Bool)? {
+    guard key.lost == nil, let claims = objects[key.object] else { return nil }
+    let losing = claims.paths.count { winner(of: $0.path) != key.object }
+    return claims.isDirectory ? (losing > 0, false) : (false, losing > 0)
+  }
+}
