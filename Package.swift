@@ -81,7 +81,8 @@ let package = Package(
       ],
       swiftSettings: settings),
     .target(name: "TestSupport", path: "Tests/TestSupport", swiftSettings: settings),
-    .target(name: "PowerLoss", dependencies: ["GitStore", "TestSupport"], path: "Tests/PowerLoss", swiftSettings: settings),
+    .target(
+      name: "PowerLoss", dependencies: ["GitStore", "TestSupport"], path: "Tests/PowerLoss", swiftSettings: settings),
     .target(name: "PeerScripts", path: "Tests/PeerScripts", swiftSettings: settings),
     tests(of: "SecretMemory"),
     tests(of: "Age", ["SecretMemory"]),

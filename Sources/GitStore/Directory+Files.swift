@@ -77,7 +77,9 @@ extension Directory {
     let offset = Int(lseek(file.raw, 0, SEEK_CUR))
     try recorder.record(file) { () throws(GitError) in
       try writePlain(bytes, to: file)
-    } as: { .write(file: $0, offset: offset, bytes: bytes) }
+    } as: {
+      .write(file: $0, offset: offset, bytes: bytes)
+    }
   }
 
   private func writePlain(_ bytes: [UInt8], to file: Descriptor) throws(GitError) {
@@ -101,13 +103,17 @@ extension Directory {
     try recording(file) { () throws(GitError) in
       let written = unsafe bytes.withUnsafeBytes { unsafe pwrite(file.raw, $0.baseAddress, $0.count, off_t(offset)) }
       guard written == bytes.count else { throw written < 0 ? GitError(errno: errno) : .outOfSpace }
-    } as: { .write(file: $0, offset: offset, bytes: bytes) }
+    } as: {
+      .write(file: $0, offset: offset, bytes: bytes)
+    }
   }
 
   func truncate(_ file: Descriptor, to size: Int) throws(GitError) {
     try recording(file) { () throws(GitError) in
       guard ftruncate(file.raw, off_t(size)) == 0 else { throw GitError(errno: errno) }
-    } as: { .truncate(file: $0, size: size) }
+    } as: {
+      .truncate(file: $0, size: size)
+    }
   }
 
   func status(_ path: String) throws(GitError) -> FileStatus? {
@@ -128,7 +134,9 @@ extension Directory {
   func setMode(_ path: String, _ mode: mode_t) throws(GitError) {
     _ = try recording { () throws(GitError) in
       try at(path) { unsafe Self.result(fchmodat($0, $1, mode, 0)) } >= 0
-    } as: { $0 ? .setMode(absolute(path), mode: UInt32(mode)) : nil }
+    } as: {
+      $0 ? .setMode(absolute(path), mode: UInt32(mode)) : nil
+    }
   }
 
   /// Makes a file as young as if it had just been written, as far as that is allowed; false if it is not there.
@@ -145,7 +153,9 @@ extension Directory {
   func syncData(_ file: Descriptor) throws(GitError) {
     try recording(file) { () throws(GitError) in
       guard fdatasync(file.raw) == 0 else { throw GitError(errno: errno) }
-    } as: { .syncFile($0) }
+    } as: {
+      .syncFile($0)
+    }
   }
 
   /// Waits until the entries of the directory at `path`, or the file there, are on the disk; false if it is not there.
@@ -167,7 +177,9 @@ extension Directory {
   func syncFileSystem() throws(GitError) {
     try recording { () throws(GitError) in
       guard clibgit2_sync_file_system(descriptor.raw) == 0 else { throw GitError(errno: errno) }
-    } as: { .syncEverything }
+    } as: {
+      .syncEverything
+    }
   }
 
   /// What kind of file system it is on (statfs(2)); 0 if that cannot be told.

@@ -8,7 +8,9 @@ extension Directory {
     try recording { () throws(GitError) in
       let result = try at(source, target) { unsafe Self.result(renameat($0, $1, $2, $3)) }
       guard result >= 0 else { throw GitError(errno: -result) }
-    } as: { .rename(from: absolute(source), to: absolute(target)) }
+    } as: {
+      .rename(from: absolute(source), to: absolute(target))
+    }
   }
 
   /// Renames unless the new name is taken, or there is no `source`; then false.
@@ -28,7 +30,9 @@ extension Directory {
       result = try at(source, target) { unsafe Self.result(renameat($0, $1, $2, $3)) }
       guard result >= 0 else { throw GitError(errno: -result) }
       return true
-    } as: { $0 ? .rename(from: absolute(source), to: absolute(target)) : nil }
+    } as: {
+      $0 ? .rename(from: absolute(source), to: absolute(target)) : nil
+    }
   }
 
   /// Swaps two files' names in one step; false where the file system cannot.
@@ -38,7 +42,9 @@ extension Directory {
       if result >= 0 { return true }
       if [-EINVAL, -ENOSYS, -ENOENT].contains(result) { return false }
       throw GitError(errno: -result)
-    } as: { $0 ? .exchange(absolute(one), absolute(other)) : nil }
+    } as: {
+      $0 ? .exchange(absolute(one), absolute(other)) : nil
+    }
   }
 
   /// Removes a file; one that is not there is fine.
@@ -48,7 +54,9 @@ extension Directory {
       if result >= 0 { return true }
       if result == -ENOENT || result == -ENOTDIR { return false }
       throw GitError(errno: -result)
-    } as: { $0 ? .remove(absolute(path)) : nil }
+    } as: {
+      $0 ? .remove(absolute(path)) : nil
+    }
   }
 
   /// Removes a directory if it is there and empty; tells whether it did.
@@ -56,7 +64,9 @@ extension Directory {
   func removeDirectory(_ path: String) -> Bool {
     let isDone = try? recording { () throws(GitError) in
       try at(path) { unsafe Self.result(unlinkat($0, $1, AT_REMOVEDIR)) } >= 0
-    } as: { $0 ? .remove(absolute(path)) : nil }
+    } as: {
+      $0 ? .remove(absolute(path)) : nil
+    }
     return isDone ?? false
   }
 
@@ -68,7 +78,9 @@ extension Directory {
       if result >= 0 { return true }
       if result == -EEXIST { return false }
       throw GitError(errno: -result)
-    } as: { $0 ? .makeDirectory(absolute(path)) : nil }
+    } as: {
+      $0 ? .makeDirectory(absolute(path)) : nil
+    }
   }
 
   /// Makes the directories that lead to `path`.

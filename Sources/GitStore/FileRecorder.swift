@@ -6,7 +6,7 @@ internal import Synchronization
 ///
 /// Only tests install one; without it a change costs one comparison more.
 package final class FileRecorder: Sendable {
-  /// One change, or one wait for the disk, that has returned. Paths are absolute.
+  /// One change, or one wait for the disk, that has returned; paths are absolute.
   package enum Operation: Sendable {
     case makeDirectory(String)
     /// A new empty file.

@@ -1,7 +1,8 @@
 /// What is known of kinds of file systems, by the number that statfs(2) tells.
 enum FileSystems {
-  /// Those of which syncfs(2) puts everything on the disk. One that is not listed is told of each file.
+  /// Those of which syncfs(2) puts everything on the disk.
   ///
+  /// One that is not listed is told of each file.
   /// A file system in user space (FUSE, `0x65735546`) gets what the kernel has cached, and is not asked to put it anywhere; 9p neither.
   static let areSyncedWhole: Set<UInt64> = [
     0xEF53,  // ext2, ext3, ext4

@@ -20,7 +20,9 @@ extension PowerLossRecovery {
       }
       var candidates = [current, try value(lock), try value(Repository.durablePath(name))]
       candidates.append(packed[name].map(Reference.direct))
-      for (other, bytes) in promised.reversed() where other == name { candidates.append(try? Reference(parsing: bytes)) }
+      for (other, bytes) in promised.reversed() where other == name {
+        candidates.append(try? Reference(parsing: bytes))
+      }
       var chosen: ObjectName?
       for case .direct(let candidate)? in candidates {
         for sound in try soundValues(candidate, of: name, avoiding: damaged) where sound != chosen {
@@ -33,7 +35,7 @@ extension PowerLossRecovery {
         try root.remove(lock)
         try root.makeParents(of: name)
         try root.replace(name, with: Reference.direct(chosen).encoded, temporary: lock, durable: true)
-      } else if chosen == nil, try root.status(name)?.isFile == true {
+      } else if chosen == nil, name != "HEAD", try root.status(name)?.isFile == true {
         // It was never durable, or something else destroyed what it leads to: kept, where nobody trips over it.
         try root.rename(name, to: "polykey/damaged/\(Repository.fileName(of: name))")
       }

@@ -17,7 +17,9 @@ extension Repository {
     } catch {
       throw error == .notARepository ? .io(ENOENT) : error
     }
-    guard try parent.makeDirectory(path.split(separator: "/").last.map(String.init) ?? path) else { throw .alreadyExists }
+    guard try parent.makeDirectory(path.split(separator: "/").last.map(String.init) ?? path) else {
+      throw .alreadyExists
+    }
     let root = try Directory(path: path)
     let fanOut = (0..<256).map { "objects/" + String($0 + 256, radix: 16).dropFirst() }
     let directories =

@@ -48,9 +48,9 @@ extension Repository {
         }
         throw error
       }
+      pending.withLock { ($0.flying, $0.isFlyingEverything) = ([], false) }
       try noteDurable(taken.references)
       pending.withLock { pending in
-        (pending.flying, pending.isFlyingEverything) = ([], false)
         for (name, value) in taken.references where pending.references[name] == value { pending.references[name] = nil }
       }
     }

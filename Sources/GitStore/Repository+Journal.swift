@@ -16,7 +16,9 @@ extension Repository {
       let taken = pending.withLock { pending -> (Pending, [ObjectName])? in
         // What is being synced just now is not on the disk yet either, and what is new may be built on it.
         let new = pending.flying + pending.objects[pending.journaled...]
-        guard !pending.everything, !pending.isFlyingEverything, pending.failure == nil, new.count <= Self.journalObjectLimit else { return nil }
+        guard !pending.everything, !pending.isFlyingEverything, pending.failure == nil,
+          new.count <= Self.journalObjectLimit
+        else { return nil }
         return (pending, new)
       }
       guard let (state, names) = taken else { return false }

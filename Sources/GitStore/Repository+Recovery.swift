@@ -14,7 +14,8 @@ extension Repository {
     } else {
       // Others are at work, perhaps with commits that only a sync of everything covers; and they are to know that we were.
       pending.withLock { $0.everything = true }
-      try root.write([1], to: users, at: 0)
+      // On a full disk nothing is written, so nothing can be lost.
+      try? root.write([1], to: users, at: 0)
     }
     try IncomingDirectory.removeAbandoned(in: root)
     while flock(users.raw, LOCK_SH) != 0 {

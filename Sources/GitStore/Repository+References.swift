@@ -181,7 +181,7 @@ extension Repository {
     var moved: [String: (value: Reference, record: [UInt8])] = [:]
     try withReferenceLock { () throws(GitError) in
       for (name, value) in values {
-        if try reference(name) == value {
+        if (try? reference(name)) == value {
           try retireRecord(of: name)
         } else if let record = try root.read(Self.durablePath(name)) {
           moved[name] = (value, record)

@@ -17,6 +17,42 @@ import VirtualFS
     try life.live()
     for phase in life.phases { try life.lose(8, in: phase) }
   }
+
+  @Test func `a vault that was never written to is sound for git`() throws {
+    let (founder, node) = (try SimulatedNode(), try SimulatedNode())
+    try founder.found()
+    let vault = try #require(founder.vault)
+    try vault.admit(node.id, as: .writer, recipient: node.keynode.identity.recipient)
+    try node.expect(vault.id)
+    try founder.push(to: node)
+    for node in [founder, node] {
+      let path = try #require(node.vault).repository.path
+      let fsck = try Program.run(["git", "-C", path, "fsck", "--strict"])
+      #expect(fsck.status == 0, "\(fsck.errors)")
+    }
+    // The first write makes main, which follows this node's branch.
+    let object = ObjectID(high: 1, low: 2)
+    try founder.commit(CommitBatch(puts: [.file(["a"], [1], object: object)]))
+    #expect(try vault.repository.reference(Vault.main) == .symbolic(vault.branch))
+    #expect(try vault.repository.tip(of: Vault.main) == vault.headCommit())
+  }
+
+  @Test func `a keynode's state with links or special files in it is not used`() throws {
+    for command in [["ln", "-s", "/"], ["mkfifo"]] {
+      let directory = try TemporaryDirectory()
+      let paths = KeynodePaths(home: directory("home"))
+      try IdentityFile.create(try Identity(), label: nil, passphrase: nil, at: paths)
+      _ = try IdentityFile.open(at: paths)
+      try Program.check(["mkdir", "\(paths.state)/sub"])
+      try Program.check(command + ["\(paths.state)/sub/strange"])
+      #expect(throws: VaultError.repository(.notPlain)) { try IdentityFile.open(at: paths) }
+      try Program.check(["rm", "-r", "\(paths.state)/sub"])
+      // A FIFO for an identity is not waited for.
+      try Program.check(["rm", paths.plainIdentity])
+      try Program.check(["mkfifo", paths.plainIdentity])
+      #expect(throws: VaultError.repository(.notPlain)) { try IdentityFile.open(at: paths) }
+    }
+  }
 }
 
 /// What a node does and is given, recorded.

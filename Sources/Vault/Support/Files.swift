@@ -107,8 +107,9 @@ enum Files {
     FileRecorder.noteRemoving(path)
   }
 
-  /// Refuses a directory that has anything but plain files and directories in it, at any depth: what somebody put there might lead writing
-  /// elsewhere. One that is not there is fine.
+  /// Refuses a directory that has anything but plain files and directories in it, at any depth; one that is not there is fine.
+  ///
+  /// What somebody put there might lead writing elsewhere.
   ///
   /// - Throws: ``GitError/notPlain``.
   static func requirePlain(below path: String) throws(VaultError) {
@@ -129,8 +130,11 @@ enum Files {
       case Int(DT_UNKNOWN):
         var status = stat()
         guard unsafe lstat("\(path)/\(name)", &status) == 0 else { continue }
-        if status.st_mode & S_IFMT == S_IFDIR { folders.append("\(path)/\(name)") }
-        else if status.st_mode & S_IFMT != S_IFREG { throw .repository(.notPlain) }
+        if status.st_mode & S_IFMT == S_IFDIR {
+          folders.append("\(path)/\(name)")
+        } else if status.st_mode & S_IFMT != S_IFREG {
+          throw .repository(.notPlain)
+        }
       default: throw .repository(.notPlain)
       }
     }
