@@ -81,14 +81,18 @@ let package = Package(
       ],
       swiftSettings: settings),
     .target(name: "TestSupport", path: "Tests/TestSupport", swiftSettings: settings),
+    .target(
+      name: "PowerLoss", dependencies: ["GitStore", "TestSupport"], path: "Tests/PowerLoss", swiftSettings: settings),
     .target(name: "PeerScripts", path: "Tests/PeerScripts", swiftSettings: settings),
     tests(of: "SecretMemory"),
     tests(of: "Age", ["SecretMemory"]),
     tests(of: "SSHSignature"),
     tests(of: "TarStream"),
-    tests(of: "GitStore"),
+    tests(of: "GitStore", ["PowerLoss"]),
     tests(of: "VirtualFS"),
-    tests(of: "Vault", ["Age", "GitStore", "SecretMemory", "SSHSignature", "TarStream", "VirtualFS", "PeerScripts"]),
+    tests(
+      of: "Vault",
+      ["Age", "GitStore", "SecretMemory", "SSHSignature", "TarStream", "VirtualFS", "PeerScripts", "PowerLoss"]),
     tests(of: "FuseMount", ["VirtualFS"]),
     tests(
       of: "PeerSync",

@@ -2,6 +2,7 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <sys/syscall.h>
+#include <sys/vfs.h>
 #include <unistd.h>
 #include <git2.h>
 #include <git2/sys/commit.h>
@@ -48,14 +49,28 @@ static inline int clibgit2_inflate(const uint8_t *stream, size_t count, uint8_t 
 }
 
 // Linux calls that glibc declares only with _GNU_SOURCE, which is not set where Swift imports this header.
-static inline int clibgit2_exchange(int directory, const char *one, const char *other) {
-  return (int)syscall(SYS_renameat2, directory, one, directory, other, 2 /* RENAME_EXCHANGE */);
+static inline int clibgit2_exchange(int from, const char *one, int to, const char *other) {
+  return (int)syscall(SYS_renameat2, from, one, to, other, 2 /* RENAME_EXCHANGE */);
 }
-static inline int clibgit2_rename_if_free(int directory, const char *source, const char *target) {
-  return (int)syscall(SYS_renameat2, directory, source, directory, target, 1 /* RENAME_NOREPLACE */);
+static inline int clibgit2_rename_if_free(int from, const char *source, int to, const char *target) {
+  return (int)syscall(SYS_renameat2, from, source, to, target, 1 /* RENAME_NOREPLACE */);
+}
+// openat2(2) with RESOLVE_BENEATH and RESOLVE_NO_SYMLINKS: a directory to look up names in. No symbolic link leads to it.
+static inline int clibgit2_open_directory_beneath(int directory, const char *path) {
+  struct { uint64_t flags, mode, resolve; } how = {010000000 /* O_PATH */ | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC, 0, 0x08 | 0x04};
+  return (int)syscall(437 /* SYS_openat2 */, directory, path, &how, sizeof how);
+}
+// The same of one name only, for kernels before 5.6.
+static inline int clibgit2_open_subdirectory(int directory, const char *name) {
+  return openat(directory, name, 010000000 /* O_PATH */ | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 }
 // sync_file_range(2) of the whole file with SYNC_FILE_RANGE_WRITE: allocates its blocks and starts writing, without waiting.
 static inline int clibgit2_start_writeback(int file) {
   return (int)syscall(SYS_sync_file_range, file, (int64_t)0, (int64_t)0, 2u);
 }
 static inline int clibgit2_sync_file_system(int file) { return (int)syscall(SYS_syncfs, file); }
+// The type of the file system that a file is on, as statfs(2) tells; 0 if that cannot be told.
+static inline uint64_t clibgit2_file_system_type(int file) {
+  struct statfs status;
+  return fstatfs(file, &status) == 0 ? (uint64_t)(uint32_t)status.f_type : 0;
+}

@@ -1,5 +1,6 @@
 internal import CLibGit2
 internal import Glibc
+internal import Synchronization
 
 /// An open file or directory, closed when the last reference goes.
 final class Descriptor: Sendable {
@@ -30,8 +31,18 @@ struct FileStatus {
 }
 
 /// A directory held open; all paths are relative to it, so moving it does no harm.
+///
+/// Nothing outside of it is ever reached, whatever others put into it: no symbolic link is followed, and nothing but plain files and
+/// directories is opened, without waiting for anybody.
 final class Directory: Sendable {
   let descriptor: Descriptor
+  /// The directories that files were looked up in, by path; only places to look at, so opening them reads nothing.
+  private let parents = Mutex<[String: Descriptor]>([:])
+  /// How many of them are kept open.
+  private let parentLimit = Atomic(48)
+  /// Its path, for the recorder.
+  let path: String
+  let recorder: FileRecorder?
 
   init(path: String) throws(GitError) {
     let raw = unsafe open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC)
@@ -40,181 +51,124 @@ final class Directory: Sendable {
       throw code == ENOENT || code == ENOTDIR ? .notARepository : GitError(errno: code)
     }
     descriptor = Descriptor(adopting: raw)
+    self.path = path
+    recorder = FileRecorder.covering(path)
   }
 
-  /// Opens `path`; nil if there is no such file, or for `O_EXCL` if there is one.
-  func openFile(_ path: String, _ flags: Int32, mode: mode_t = 0) throws(GitError) -> Descriptor? {
+  /// Keeps all directories that it has looked into open, some 300 for a repository.
+  func keepParents() { parentLimit.store(1024, ordering: .relaxed) }
+
+  // MARK: Looking up
+
+  /// Calls `body` with the directory that `path` is in and the name there; again with a fresh one if what was kept is gone.
+  ///
+  /// Both return what a system call does, or its negated `errno`; see ``result(_:)``.
+  func at(_ path: String, _ body: (Int32, String) throws(GitError) -> Int32) throws(GitError) -> Int32 {
+    guard let slash = path.utf8.lastIndex(of: UInt8(ascii: "/")) else { return try body(descriptor.raw, path) }
+    let (directory, name) = (String(path[..<slash]), String(path[path.utf8.index(after: slash)...]))
+    if let kept = parents.withLock({ $0[directory] }) {
+      let result = try body(kept.raw, name)
+      // It may have been removed, and another made: git does that.
+      guard result == -ENOENT, Self.isRemoved(kept), let fresh = try openParent(directory) else { return result }
+      keep(fresh, as: directory)
+      return try body(fresh.raw, name)
+    }
+    guard let fresh = try openParent(directory) else { return -ENOENT }
+    keep(fresh, as: directory)
+    return try body(fresh.raw, name)
+  }
+
+  /// The same with two names.
+  func at(
+    _ source: String, _ target: String, _ body: (Int32, String, Int32, String) -> Int32
+  ) throws(GitError) -> Int32 {
+    try at(source) { from, name throws(GitError) in
+      try at(target) { to, newName throws(GitError) in body(from, name, to, newName) }
+    }
+  }
+
+  /// A system call's result, if called just after it: what it returned, or its negated `errno`.
+  static func result(_ returned: Int32) -> Int32 { returned < 0 ? -errno : returned }
+
+  private func keep(_ parent: Descriptor, as path: String) {
+    let limit = parentLimit.load(ordering: .relaxed)
+    parents.withLock { parents in
+      if parents.count >= limit { parents = [:] }
+      parents[path] = parent
+    }
+  }
+
+  private static func isRemoved(_ directory: Descriptor) -> Bool {
+    var status = stat()
+    return unsafe fstat(directory.raw, &status) != 0 || status.st_nlink == 0
+  }
+
+  /// The directory at `path`; nil if it is not there.
+  ///
+  /// - Throws: ``GitError/notPlain`` if a symbolic link is on the way.
+  private func openParent(_ path: String) throws(GitError) -> Descriptor? {
     while true {
-      let raw = unsafe openat(descriptor.raw, path, flags | O_CLOEXEC | O_NOFOLLOW, mode)
-      if raw >= 0 { return Descriptor(adopting: raw) }
-      switch errno {
-      case EINTR: continue
-      case ENOENT, ENOTDIR: return nil
-      case EEXIST where flags & O_EXCL != 0: return nil
-      case let code: throw GitError(errno: code)
+      var raw = unsafe Self.result(clibgit2_open_directory_beneath(descriptor.raw, path))
+      // An old kernel, or a container that knows only old calls.
+      if raw == -ENOSYS || raw == -EPERM { raw = openStepwise(path) }
+      switch raw {
+      case 0...: return Descriptor(adopting: raw)
+      case -EINTR, -EAGAIN: continue
+      case -ENOENT: return nil
+      case -ENOTDIR, -ELOOP, -EXDEV:
+        if isLink(path) { throw .notPlain }
+        return nil
+      default: throw GitError(errno: -raw)
       }
     }
   }
 
-  /// The whole of the file at `path`; nil if there is none.
-  func read(_ path: String) throws(GitError) -> [UInt8]? {
-    guard let file = try openFile(path, O_RDONLY) else { return nil }
-    let status = try status(of: file)
-    guard status.isFile else { return nil }
-    var bytes = [UInt8](repeating: 0, count: status.size)
-    var filled = 0
-    while filled < bytes.count {
-      // SAFETY: the range [filled, count) lies in the buffer.
-      let count = unsafe bytes.withUnsafeMutableBytes {
-        unsafe pread(file.raw, $0.baseAddress.map { unsafe $0 + filled }, $0.count - filled, off_t(filled))
-      }
-      if count < 0 {
-        let code = errno
-        if code == EINTR { continue }
-        throw GitError(errno: code)
-      }
-      if count == 0 { break }
-      filled += count
+  /// The same where there is no openat2(2): each step alone.
+  private func openStepwise(_ path: String) -> Int32 {
+    var current = descriptor
+    for name in path.split(separator: "/") {
+      guard name != "..", name != "." else { return -ENOENT }
+      let raw = unsafe Self.result(clibgit2_open_subdirectory(current.raw, String(name)))
+      guard raw >= 0 else { return raw }
+      current = Descriptor(adopting: raw)
     }
-    bytes.removeLast(bytes.count - filled)
-    return bytes
+    return Self.result(fcntl(current.raw, F_DUPFD_CLOEXEC, 0))
   }
 
-  func write(_ bytes: [UInt8], to file: Descriptor) throws(GitError) {
-    var written = 0
-    while written < bytes.count {
-      // SAFETY: the range [written, count) lies in the buffer.
-      let count = unsafe bytes.withUnsafeBytes {
-        unsafe Glibc.write(file.raw, $0.baseAddress.map { unsafe $0 + written }, $0.count - written)
-      }
-      if count < 0 {
-        let code = errno
-        if code == EINTR { continue }
-        throw GitError(errno: code)
-      }
-      written += count
+  /// Whether a symbolic link is on the way to `path`, or there; else a file is in a directory's place.
+  private func isLink(_ path: String) -> Bool {
+    var current = descriptor
+    for name in path.split(separator: "/").map(String.init) {
+      var status = stat()
+      guard unsafe fstatat(current.raw, name, &status, AT_SYMLINK_NOFOLLOW) == 0 else { return false }
+      if status.st_mode & S_IFMT == S_IFLNK { return true }
+      let raw = unsafe clibgit2_open_subdirectory(current.raw, name)
+      guard raw >= 0 else { return false }
+      current = Descriptor(adopting: raw)
     }
-  }
-
-  func status(_ path: String) throws(GitError) -> FileStatus? {
-    var status = stat()
-    guard unsafe fstatat(descriptor.raw, path, &status, AT_SYMLINK_NOFOLLOW) == 0 else {
-      let code = errno
-      if code == ENOENT || code == ENOTDIR { return nil }
-      throw GitError(errno: code)
-    }
-    return FileStatus(status)
-  }
-
-  func status(of file: Descriptor) throws(GitError) -> FileStatus {
-    var status = stat()
-    guard unsafe fstat(file.raw, &status) == 0 else { throw GitError(errno: errno) }
-    return FileStatus(status)
-  }
-
-  func rename(_ source: String, to target: String) throws(GitError) {
-    guard unsafe renameat(descriptor.raw, source, descriptor.raw, target) == 0 else { throw GitError(errno: errno) }
-  }
-
-  /// Renames unless the new name is taken; false if it is, if there is no `source`, or where the file system cannot.
-  func renameIfFree(_ source: String, to target: String) throws(GitError) -> Bool {
-    if unsafe clibgit2_rename_if_free(descriptor.raw, source, target) == 0 { return true }
-    let code = errno
-    if [EEXIST, ENOENT, EINVAL, ENOSYS].contains(code) { return false }
-    throw GitError(errno: code)
-  }
-
-  /// Swaps two files' names in one step; false where the file system cannot.
-  func exchange(_ one: String, _ other: String) throws(GitError) -> Bool {
-    if unsafe clibgit2_exchange(descriptor.raw, one, other) == 0 { return true }
-    let code = errno
-    if code == EINVAL || code == ENOSYS || code == ENOENT { return false }
-    throw GitError(errno: code)
-  }
-
-  /// Removes a file; one that is not there is fine.
-  func remove(_ path: String) throws(GitError) {
-    if unsafe unlinkat(descriptor.raw, path, 0) != 0 {
-      let code = errno
-      if code != ENOENT && code != ENOTDIR { throw GitError(errno: code) }
-    }
-  }
-
-  /// Removes a directory if it is there and empty; tells whether it did.
-  @discardableResult
-  func removeDirectory(_ path: String) -> Bool { unsafe unlinkat(descriptor.raw, path, AT_REMOVEDIR) == 0 }
-
-  /// Makes a directory; false if the name is taken.
-  @discardableResult
-  func makeDirectory(_ path: String, mode: mode_t = 0o777) throws(GitError) -> Bool {
-    if unsafe mkdirat(descriptor.raw, path, mode) == 0 { return true }
-    let code = errno
-    if code == EEXIST { return false }
-    throw GitError(errno: code)
-  }
-
-  /// Makes the directories that lead to `path`.
-  func makeParents(of path: String) throws(GitError) {
-    var parent = ""
-    for part in path.split(separator: "/").dropLast() {
-      parent += parent.isEmpty ? String(part) : "/\(part)"
-      try makeDirectory(parent)
-    }
-  }
-
-  /// The names in the directory at `path`, in no order, without `.` and `..`; none if it is not there.
-  func names(in path: String) throws(GitError) -> [String] {
-    guard let directory = try openFile(path, O_RDONLY | O_DIRECTORY) else { return [] }
-    let copy = fcntl(directory.raw, F_DUPFD_CLOEXEC, 0)
-    guard copy >= 0, let stream = unsafe fdopendir(copy) else { throw GitError(errno: errno) }
-    defer { unsafe closedir(stream) }
-    var names: [String] = []
-    errno = 0
-    while let entry = unsafe readdir(stream) {
-      // SAFETY: `d_name` is NUL-terminated and lives until the next `readdir` of this stream.
-      let name = unsafe withUnsafePointer(to: &entry.pointee.d_name) { pointer in
-        unsafe pointer.withMemoryRebound(to: CChar.self, capacity: 256) { unsafe String(cString: $0) }
-      }
-      if name != "." && name != ".." { names.append(name) }
-      errno = 0
-    }
-    guard errno == 0 else { throw GitError(errno: errno) }
-    return names
-  }
-
-  /// Begins writing a file's data to the disk; only a hint.
-  func startWriteback(_ file: Descriptor) { _ = clibgit2_start_writeback(file.raw) }
-
-  /// Waits until a file's data, and what is needed to find it, is on the disk.
-  func syncData(_ file: Descriptor) throws(GitError) {
-    guard fdatasync(file.raw) == 0 else { throw GitError(errno: errno) }
-  }
-
-  /// Waits until the entries of the directory at `path`, or the file there, are on the disk; false if it is not there.
-  @discardableResult
-  func sync(_ path: String) throws(GitError) -> Bool {
-    guard let file = try openFile(path, O_RDONLY) else { return false }
-    guard fsync(file.raw) == 0 else { throw GitError(errno: errno) }
-    return true
-  }
-
-  /// Waits until all that was written to the file system is on the disk.
-  func syncFileSystem() throws(GitError) {
-    guard clibgit2_sync_file_system(descriptor.raw) == 0 else { throw GitError(errno: errno) }
-  }
-
-  /// Writes a small file, and replaces an older one in one step.
-  func replace(_ path: String, with bytes: [UInt8], temporary: String, durable: Bool) throws(GitError) {
-    try remove(temporary)
-    guard let file = try openFile(temporary, O_WRONLY | O_CREAT | O_EXCL, mode: 0o644) else { throw .io(EEXIST) }
-    try write(bytes, to: file)
-    if durable { try syncData(file) }
-    try rename(temporary, to: path)
-    if durable { try sync(Directory.parent(of: path)) }
+    return false
   }
 
   static func parent(of path: String) -> String {
     guard let slash = path.lastIndex(of: "/") else { return "." }
     return String(path[..<slash])
+  }
+
+  // MARK: Recording
+
+  func absolute(_ path: String) -> String { path == "." ? self.path : "\(self.path)/\(path)" }
+
+  func recording<Value: ~Copyable>(
+    _ change: () throws(GitError) -> Value, as operation: (borrowing Value) -> FileRecorder.Operation?
+  ) throws(GitError) -> Value {
+    guard let recorder else { return try change() }
+    return try recorder.record(change, as: operation)
+  }
+
+  func recording(
+    _ file: Descriptor, _ change: () throws(GitError) -> Void, as operation: (Int) -> FileRecorder.Operation
+  ) throws(GitError) {
+    guard let recorder else { return try change() }
+    try recorder.record(file, change, as: operation)
   }
 }

@@ -36,6 +36,8 @@ package enum GitError: Error, Hashable {
   case bundleUnsupported
   /// Another repository could not be used.
   case remote(RemoteFailure)
+  /// The repository has a symbolic link, or a special file, where a plain file or a directory belongs; nothing outside is touched.
+  case notPlain
   /// The disk or the user's quota is full.
   case outOfSpace
   /// A system call failed with this `errno`.

@@ -22,6 +22,7 @@ struct Journal {
     let references: [(name: String, value: [UInt8])]
   }
 
+  private let root: Directory
   private let file: Descriptor
   private var number: UInt64 = 0
   private var generation = -1
@@ -31,11 +32,11 @@ struct Journal {
   init?(in root: Directory) throws(GitError) {
     guard let file = try root.openFile(Self.path, O_RDWR | O_CREAT, mode: 0o600) else { return nil }
     let zeros = [UInt8](repeating: 0, count: 64 * 1024)
-    guard ftruncate(file.raw, 0) == 0 else { throw GitError(errno: errno) }
+    try root.truncate(file, to: 0)
     for _ in 0..<(2 * Self.halfSize / zeros.count) { try root.write(zeros, to: file) }
-    guard fsync(file.raw) == 0 else { throw GitError(errno: errno) }
+    try root.sync(Self.path)
     try root.sync(Directory.parent(of: Self.path))
-    self.file = file
+    (self.root, self.file) = (root, file)
   }
 
   /// Adds a record and waits until it is on the disk.
@@ -51,11 +52,8 @@ struct Journal {
     let record = Self.encode(number: number + 1, objects: objects, references: references)
     guard offset + record.count <= Self.halfSize else { return false }
     let place = (generation & 1) * Self.halfSize + offset
-    let written = unsafe record.withUnsafeBytes {
-      unsafe pwrite(file.raw, $0.baseAddress, $0.count, off_t(place))
-    }
-    guard written == record.count else { throw written < 0 ? GitError(errno: errno) : .outOfSpace }
-    guard fdatasync(file.raw) == 0 else { throw GitError(errno: errno) }
+    try root.write(record, to: file, at: place)
+    try root.syncData(file)
     number += 1
     offset += record.count
     return true
@@ -63,7 +61,7 @@ struct Journal {
 
   /// The whole records of both halves, in order.
   static func records(in root: Directory) throws(GitError) -> [Record] {
-    guard let bytes = try root.read(path) else { return [] }
+    guard let bytes = try root.read(path, limit: 2 * halfSize) else { return [] }
     var records: [Record] = []
     for half in 0..<2 {
       var rest = bytes.dropFirst(half * halfSize).prefix(halfSize)

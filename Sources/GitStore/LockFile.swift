@@ -11,6 +11,8 @@ final class LockFile {
   private let target: String
   private let spare: String
   private var isDone = false
+  /// Whether a dead process of ours held it: the reference may be in any state between its old and its new one, none of it durable.
+  private(set) var wasAbandoned = false
 
   private static let marked: mode_t = 0o1644
 
@@ -18,7 +20,8 @@ final class LockFile {
   ///
   /// The file `spare` is made the lock file if it is there, and is where the replaced file is put in the end: ext4 looks at each inode
   ///   freed in the last minutes whenever it creates a file, so that freeing one per commit makes each thousandth commit 0.2 ms
-  ///   slower; the files of replaced values are therefore used again.
+  ///   slower; the files of replaced values are therefore used again. Only for `target`: after a power loss a file may hold what it
+  ///   held before, which must be an older value of the same reference, not another's.
   init(taking target: String, in root: Directory, spare: String) throws(GitError) {
     self.root = root
     self.target = target
@@ -44,6 +47,7 @@ final class LockFile {
       }
       if status.mode & S_ISVTX != 0 {
         try root.remove(path)
+        wasAbandoned = true
         continue
       }
       // Git itself waits 0.1 s for a reference and 1 s for packed-refs.
@@ -67,8 +71,7 @@ final class LockFile {
   /// Writes the new contents.
   func write(_ bytes: [UInt8]) throws(GitError) {
     try root.write(bytes, to: file)
-    let status = try root.status(of: file)
-    if status.size != bytes.count, ftruncate(file.raw, off_t(bytes.count)) != 0 { throw GitError(errno: errno) }
+    if try root.status(of: file).size != bytes.count { try root.truncate(file, to: bytes.count) }
   }
 
   /// Begins writing the contents to the disk; only a hint.
@@ -79,7 +82,7 @@ final class LockFile {
 
   /// Puts the new file in the place of the old one, in one step.
   ///
-  /// The old file is moved to `preserved` if it is to be kept.
+  /// The old file is moved to `preserved`, if that is given and nothing is there: what is there then is older, and surely durable.
   ///
   /// A plain rename over an existing file makes ext4 allocate and submit the new file's data at once (`auto_da_alloc`), at 0.17 ms
   /// more than all the rest. Exchanging the names does not. What is lost is that after a power loss the reference surely holds its old or
@@ -88,14 +91,15 @@ final class LockFile {
     let path = target + ".lock"
     if let old = try root.status(target), old.isFile {
       // From the exchange on, the old file is the lock, and must be known as ours.
-      if old.mode & 0o7777 != Self.marked { unsafe fchmodat(root.descriptor.raw, target, Self.marked, 0) }
+      if old.mode & 0o7777 != Self.marked { try root.setMode(target, Self.marked) }
       if try root.exchange(path, target) {
         isDone = true
-        if let preserved {
-          // The value preserved before becomes the spare.
-          if try !root.exchange(path, preserved) { return try root.rename(path, to: preserved) }
-        }
+        if let preserved, try root.renameIfFree(path, to: preserved) { return }
         return try root.rename(path, to: spare)
+      }
+      // A file system that cannot exchange: what is going to be replaced is copied first.
+      if let preserved, try root.status(preserved) == nil, let value = try root.read(target) {
+        try root.replace(preserved, with: value, temporary: spare, durable: true)
       }
     }
     try root.rename(path, to: target)

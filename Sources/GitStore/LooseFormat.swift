@@ -5,6 +5,9 @@ internal import CLibGit2
 /// Not compressed, since most of what we write is encrypted and compressing the rest costs more than half a commit's time;
 /// consolidating compresses it. Every git reads this form.
 enum LooseFormat {
+  /// Bytes of the largest file that is read: more than any object that the format knows, and a claim that memory can bear.
+  static let fileLimit = 256 << 20
+
   /// The file's bytes for an object.
   static func encode(_ kind: ObjectKind, _ bytes: [UInt8]) -> [UInt8] {
     var file: [UInt8] = []

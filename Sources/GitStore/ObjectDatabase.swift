@@ -6,6 +6,7 @@ internal import Synchronization
 /// One handle serves one thread at a time (libgit2 holds its lock while it reads), hence several. A handle knows the packs that it
 /// has seen; when one fails it is thrown away, so packs that a `git gc` replaced meanwhile never become an error.
 final class ObjectDatabase: Sendable {
+  private let root: Directory
   private let path: String
   private let slots: [Slot]
   private let next = Atomic<Int>(0)
@@ -21,8 +22,11 @@ final class ObjectDatabase: Sendable {
     let pointer: OpaquePointer
 
     /// Opens the packs in the directory `path`.
-    init(objects path: String) throws(GitError) {
+    ///
+    /// - Throws: ``GitError/notPlain`` if `root` has something else than plain files there.
+    init(objects path: String, in root: Directory) throws(GitError) {
       try requireLibrary()
+      try PackSet.requirePlainFiles(in: root)
       var opened: OpaquePointer?
       var status = unsafe git_odb_new(&opened)
       guard status == 0, let opened = unsafe opened else { throw .library(status) }
@@ -38,9 +42,10 @@ final class ObjectDatabase: Sendable {
     deinit { unsafe git_odb_free(pointer) }
   }
 
-  /// The packs in the directory `path`, opened when they are needed; `handles` is a power of two.
-  init(objects path: String, handles: Int = 4) {
-    self.path = path
+  /// The packs in the directory `objects` of the repository `root` at `path`, opened when they are needed; `handles` is a power of two.
+  init(of root: Directory, at path: String, handles: Int = 4) {
+    self.root = root
+    self.path = path + "/objects"
     slots = (0..<handles).map { _ in Slot() }
   }
 
@@ -52,12 +57,12 @@ final class ObjectDatabase: Sendable {
     return try slots[slot].handle.withLock { held throws(GitError) -> Result in
       if let handle = held, let result = try? body(handle) { return result }
       for _ in 0..<2 {
-        let fresh = try Handle(objects: path)
+        let fresh = try Handle(objects: path, in: root)
         held = fresh
         // A pack can vanish between a fresh handle's listing and its reading, but hardly twice.
         if let result = try? body(fresh) { return result }
       }
-      let last = try Handle(objects: path)
+      let last = try Handle(objects: path, in: root)
       held = last
       return try body(last)
     }

@@ -1,3 +1,5 @@
+internal import Glibc
+
 /// The packs of a repository at one moment.
 struct PackSet {
   struct Pack {
@@ -24,10 +26,28 @@ struct PackSet {
       let name = String(file.dropLast(4))
       // What vanishes or is damaged meanwhile is simply not there: nothing may rely on it.
       guard let status = try root.status("\(Self.directory)/\(name).pack"),
-        let bytes = try root.read("\(Self.directory)/\(file)"), let index = PackIndex(parsing: bytes)
+        let bytes = try Self.readIndex("\(Self.directory)/\(file)", root), let index = PackIndex(parsing: bytes)
       else { continue }
       let isKept = names.contains("\(name).keep") || names.contains("\(name).promisor")
       packs.append(Pack(name: name, index: index, size: status.size, modified: status.modified, isKept: isKept))
+    }
+  }
+
+  /// An index's bytes; nil for one that is no plain file, or of more than 30 million objects.
+  private static func readIndex(_ path: String, _ root: Directory) throws(GitError) -> [UInt8]? {
+    do {
+      return try root.read(path, limit: 1 << 30)
+    } catch {
+      guard error == .notPlain || error == .io(EFBIG) else { throw error }
+      return nil
+    }
+  }
+
+  /// Refuses packs' files that are none: libgit2 would follow a link, and wait for a FIFO.
+  static func requirePlainFiles(in root: Directory) throws(GitError) {
+    for name in try root.names(in: directory)
+    where name.hasSuffix(".idx") || name.hasSuffix(".pack") || name.hasPrefix("multi-pack-index") {
+      if let status = try root.status("\(directory)/\(name)"), !status.isFile { throw .notPlain }
     }
   }
 

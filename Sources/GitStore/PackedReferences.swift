@@ -1,12 +1,14 @@
 /// The file `packed-refs`: references that `git pack-refs` gathered.
 struct PackedReferences {
+  /// Bytes of the largest file that is read: some 600,000 references.
+  private static let fileLimit = 64 << 20
   /// Values by full name.
   private(set) var values: [String: ObjectName] = [:]
   /// What an annotated tag leads to, by the tag's reference name.
   private var peeled: [String: ObjectName] = [:]
 
   init(reading root: Directory) throws(GitError) {
-    guard let bytes = try root.read("packed-refs") else { return }
+    guard let bytes = try root.read("packed-refs", limit: Self.fileLimit) else { return }
     var last: String?
     for line in bytes.split(separator: UInt8(ascii: "\n")) {
       if line.first == UInt8(ascii: "#") { continue }

@@ -1,3 +1,5 @@
+internal import Synchronization
+
 /// Repairs a repository whose last session ended with a power loss: what was not durable may be empty or missing.
 ///
 /// Runs alone (the `users` lock is held), before anything else. Objects in packs are durable, with all that they lead to.
@@ -10,26 +12,32 @@ struct PowerLossRecovery {
   func run() throws(GitError) {
     let records = try Journal.records(in: root)
     try repeatObjects(of: records)
-    let damaged = try damagedLooseObjects()
-    try repairReferences(avoiding: damaged)
-    try repeatReferences(of: records)
-    // Only now, so that a crash meanwhile finds the same damage again.
+    let (damaged, shadowed) = try damagedLooseObjects()
     try root.makeDirectory("polykey/damaged", mode: 0o755)
+    try repairReferences(avoiding: damaged, journal: records)
+    // Only now, so that a crash meanwhile finds the same damage again.
     for name in damaged { try root.rename(Repository.loosePath(name), to: "polykey/damaged/\(name.hex)") }
-    try root.syncFileSystem()
+    for name in shadowed { try root.remove(Repository.loosePath(name)) }
+    for name in try root.names(in: "polykey/spare") { try root.remove("polykey/spare/\(name)") }
+    try repository.syncEverything()
+    repository.pending.withLock { $0.wasRepaired = true }
   }
 
   // MARK: Objects
 
-  /// The loose objects that cannot be read, or lead to something that is missing: `git fsck` would complain about each.
-  private func damagedLooseObjects() throws(GitError) -> Set<ObjectName> {
+  /// The loose objects that cannot be read, or lead to something that is missing: `git fsck` would complain about each; and those that
+  /// are sound in a pack, while their loose files are not.
+  private func damagedLooseObjects() throws(GitError) -> (damaged: Set<ObjectName>, shadowed: [ObjectName]) {
     let loose = try repository.looseNames()
     var damaged: Set<ObjectName> = []
+    var shadowed: [ObjectName] = []
     var trees: [ObjectName: [ObjectName]] = [:]
     var commits: [ObjectName: [ObjectName]] = [:]
     for name in loose {
       do {
-        let object = try repository.read(name)
+        let file = try repository.readLoose(name).object
+        let object = if let file { file } else { try repository.read(name) }
+        if file == nil { shadowed.append(name) }
         switch object.kind {
         case .blob: break
         case .tree: trees[name] = try Tree(parsing: object.bytes).entries.map(\.object)
@@ -63,68 +71,6 @@ struct PowerLossRecovery {
     while let name = queue.popLast() {
       for parent in pointing[name] ?? [] where damaged.insert(parent).inserted { queue.append(parent) }
     }
-    return damaged.intersection(present)
-  }
-
-  // MARK: References
-
-  private func repairReferences(avoiding damaged: Set<ObjectName>) throws(GitError) {
-    for name in try referenceNames().sorted() {
-      let lock = name + ".lock"
-      let current = try value(name)
-      var chosen: Reference?
-      for candidate in [current, try value(lock), try value(Repository.durablePath(name))] {
-        guard let candidate, let sound = try newestSound(candidate, avoiding: damaged) else { continue }
-        // A file that is used again may still hold an old value: the one that leads furthest is the newest.
-        let isNewer = if let chosen { try isBehind(chosen, sound) } else { true }
-        if isNewer { chosen = sound }
-      }
-      if let chosen, chosen != current {
-        try root.remove(lock)
-        try root.replace(name, with: chosen.encoded, temporary: lock, durable: true)
-      } else if chosen == nil, try root.status(name)?.isFile == true, current == nil {
-        // It was never durable, and holds nothing; a packed value shows through.
-        try root.remove(name)
-      }
-      if try root.status(lock).map({ $0.mode & 0o1000 != 0 }) ?? false { try root.remove(lock) }
-    }
-  }
-
-  private func isBehind(_ one: Reference, _ other: Reference) throws(GitError) -> Bool {
-    guard case .direct(let one) = one, case .direct(let other) = other, one != other else { return false }
-    return try repository.isAncestor(one, of: other)
-  }
-
-  /// The commit itself or the first sound one before it, by first parents.
-  private func newestSound(_ reference: Reference, avoiding damaged: Set<ObjectName>) throws(GitError) -> Reference? {
-    guard case .direct(var name) = reference else { return reference }
-    while true {
-      if !damaged.contains(name), try repository.contains(name) { return .direct(name) }
-      guard let commit = try? repository.commit(name), let parent = commit.parents.first else { return nil }
-      name = parent
-    }
-  }
-
-  /// What a file holds; nil if it is missing or holds no reference.
-  private func value(_ path: String) throws(GitError) -> Reference? {
-    guard let bytes = try root.read(path) else { return nil }
-    return try? Reference(parsing: bytes)
-  }
-
-  private func referenceNames() throws(GitError) -> Set<String> {
-    var names: Set<String> = ["HEAD"]
-    func collect(_ directory: String) throws(GitError) {
-      for entry in try root.names(in: directory) {
-        let path = "\(directory)/\(entry)"
-        if try root.status(path)?.isDirectory == true {
-          try collect(path)
-        } else {
-          names.insert(entry.hasSuffix(".lock") ? String(path.dropLast(5)) : path)
-        }
-      }
-    }
-    try collect("refs")
-    for entry in try root.names(in: "polykey/durable") { names.insert(entry.replacing(":", with: "/")) }
-    return names.filter(ReferenceName.isAllowed)
+    return (damaged.intersection(present), shadowed)
   }
 }

@@ -73,7 +73,7 @@ final class ReadyFiles: Sendable {
       // Over several directories, so that making one seldom waits for another's renaming.
       let path = "\(Self.directory)/\(number % 16)/\(prefix)_\(number)"
       // What cannot be made here is made, or fails, in the next write.
-      guard let file = try? makeOne(path) else { return }
+      guard let file = (try? makeOne(path)) ?? nil else { return }
       let isWanted = stock.withLock { stock in
         if stock.target > 0 { stock.files.append(Ready(path: path, file: file)) }
         return stock.target > 0

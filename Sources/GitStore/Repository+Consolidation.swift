@@ -81,6 +81,8 @@ extension Repository {
       try emptyStaging()
       return written
     }
+    // What was listed may lead to what another process wrote just before, in a directory listed earlier, and has not synced.
+    try syncing { () throws(GitError) in try syncEverything() }
     // The index last: it is what makes git see the pack.
     for suffix in [".pack", ".idx"] {
       try syncing { () throws(GitError) in _ = try root.sync("\(Self.staging)/\(name)\(suffix)") }

@@ -11,9 +11,14 @@ extension Repository {
   package static func create(at path: String, initialBranch: String = "refs/heads/main") throws(GitError) -> Repository
   {
     guard ReferenceName.isAllowed(initialBranch) else { throw .invalidReferenceName }
-    guard unsafe mkdir(path, 0o777) == 0 else {
-      let code = errno
-      throw code == EEXIST ? .alreadyExists : GitError(errno: code)
+    let parent: Directory
+    do {
+      parent = try Directory(path: Directory.parent(of: path))
+    } catch {
+      throw error == .notARepository ? .io(ENOENT) : error
+    }
+    guard try parent.makeDirectory(path.split(separator: "/").last.map(String.init) ?? path) else {
+      throw .alreadyExists
     }
     let root = try Directory(path: path)
     let fanOut = (0..<256).map { "objects/" + String($0 + 256, radix: 16).dropFirst() }
@@ -38,7 +43,7 @@ extension Repository {
     try root.replace("HEAD", with: Array("ref: \(initialBranch)\n".utf8), temporary: "HEAD.lock", durable: true)
     for directory in directories.reversed() { try root.sync(directory) }
     try root.sync(".")
-    try Directory(path: Directory.parent(of: path)).sync(".")
+    try parent.sync(".")
     return try Repository(opening: path)
   }
 }

@@ -11,8 +11,12 @@ internal import Synchronization
 //    for the journal twice: for objects and reference file, and for the reference's rename.
 // 3. Commits that are not durable yet may vanish. Delayed allocation could leave their objects empty, and the reference's file with an older value,
 //    although the journal has their names. The file with the last durable value is therefore kept (`polykey/durable`, or in the window of a
-//    crash `NAME.lock`) and recovery goes back to it, or to the newest commit since that is complete.
-// 4. Syncing more than a few files one by one costs a disk flush each; beyond that one syncfs(2) is cheaper.
+//    crash `NAME.lock`) and recovery goes back to it, or to the newest commit since that is complete. Where there is no such record, the
+//    present value is durable: so each process knows which of two values of another's it has to keep.
+// 4. An object is never renamed over one that is there: a durable file would be replaced by one that is not.
+// 5. What others wrote, and this instance has seen, is synced before anything built on it counts as durable: it may be the work of a process
+//    that has not synced it, and the journal has only our own.
+// 6. Syncing more than a few files one by one costs a disk flush each; beyond that one syncfs(2) is cheaper, where it reaches the disk.
 
 extension Repository {
   /// Above this many files, syncing the file system is cheaper than syncing each.
@@ -26,6 +30,8 @@ extension Repository {
     try durability.withLock { _ throws(GitError) -> Void in
       let taken = pending.withLock { pending in
         let taken = pending
+        pending.flying = Array(pending.objects[pending.journaled...])
+        pending.isFlyingEverything = pending.everything
         pending.objects = []
         pending.journaled = 0
         pending.generation += 1
@@ -36,11 +42,14 @@ extension Repository {
         try syncing { () throws(GitError) in try sync(taken) }
       } catch {
         pending.withLock {
+          ($0.flying, $0.isFlyingEverything) = ([], false)
           $0.objects += taken.objects
           $0.everything = $0.everything || taken.everything
         }
         throw error
       }
+      pending.withLock { ($0.flying, $0.isFlyingEverything) = ([], false) }
+      try noteDurable(taken.references)
       pending.withLock { pending in
         for (name, value) in taken.references where pending.references[name] == value { pending.references[name] = nil }
       }
@@ -54,7 +63,7 @@ extension Repository {
 
   private func sync(_ taken: Pending) throws(GitError) {
     if taken.everything || taken.objects.count + taken.references.count > Self.individualLimit {
-      return try root.syncFileSystem()
+      return try syncEverything()
     }
     var directories: Set<String> = []
     for path in taken.objects.map(Self.loosePath) + taken.references.keys {
@@ -62,6 +71,22 @@ extension Repository {
       if try root.sync(path) { directories.insert(Directory.parent(of: path)) }
     }
     for directory in directories { try root.sync(directory) }
+  }
+
+  /// Puts all that anybody wrote to the repository so far on the disk.
+  func syncEverything() throws(GitError) {
+    try root.syncFileSystem()
+    // Without our files' names, which nobody reads after a power loss.
+    if !syncReachesDisk { for directory in ["objects", "refs", "polykey/durable", "."] { try syncTree(directory) } }
+  }
+
+  private func syncTree(_ directory: String) throws(GitError) {
+    for name in try root.names(in: directory) {
+      let path = directory == "." ? name : "\(directory)/\(name)"
+      guard let status = try root.status(path) else { continue }
+      if status.isFile { try root.sync(path) } else if status.isDirectory, directory != "." { try syncTree(path) }
+    }
+    try root.sync(directory)
   }
 
   /// Before a reference moves durably: makes earlier objects durable, and everything if `expected` is another process's work.

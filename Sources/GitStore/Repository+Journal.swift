@@ -1,3 +1,4 @@
+internal import Dispatch
 internal import Synchronization
 
 extension Repository {
@@ -7,14 +8,17 @@ extension Repository {
   /// Makes everything that this instance wrote so far survive a power loss, by the journal if there is one and it has room.
   ///
   /// What the journal holds is repeated by recovery (``PowerLossRecovery``), which the first to open the repository after a power loss runs.
-  /// ``makeDurable()`` is still to be called within a second or so, as only after it stock git finds all without us.
+  /// A second later ``makeDurable()`` is called, as only after it stock git finds all without us.
   /// - Throws: As ``makeDurable()``.
   package func makeDurableQuickly() throws(GitError) {
     let isDone = try journal.withLock { journal throws(GitError) -> Bool in
       guard journal != nil else { return false }
-      let taken = pending.withLock { pending -> (Pending, ArraySlice<ObjectName>)? in
-        let new = pending.objects[pending.journaled...]
-        guard !pending.everything, pending.failure == nil, new.count <= Self.journalObjectLimit else { return nil }
+      let taken = pending.withLock { pending -> (Pending, [ObjectName])? in
+        // What is being synced just now is not on the disk yet either, and what is new may be built on it.
+        let new = pending.flying + pending.objects[pending.journaled...]
+        guard !pending.everything, !pending.isFlyingEverything, pending.failure == nil,
+          new.count <= Self.journalObjectLimit
+        else { return nil }
         return (pending, new)
       }
       guard let (state, names) = taken else { return false }
@@ -23,7 +27,7 @@ extension Repository {
       var size = 0
       for name in names {
         // One that git packed meanwhile is not read from the pack: syncing covers it.
-        guard let file = try root.read(Self.loosePath(name)) else { return false }
+        guard let file = try root.read(Self.loosePath(name), limit: Journal.halfSize) else { return false }
         objects.append(file)
         size += file.count
         guard size < Journal.halfSize / 2 else { return false }
@@ -32,13 +36,30 @@ extension Repository {
       guard
         try journal?.append(generation: state.generation, objects: objects, references: references) ?? false
       else { return false }
-      pending.withLock { pending in
-        if pending.generation == state.generation { pending.journaled = names.endIndex }
+      let isFirst = pending.withLock { pending in
+        if pending.generation == state.generation {
+          pending.journaled = state.objects.count
+          pending.flying = []
+        }
+        defer { pending.isSyncing = true }
+        return !pending.isSyncing
       }
+      if isFirst { syncSoon() }
       return true
     }
     if !isDone { try makeDurable() }
   }
+
+  /// Makes durable without the journal what it has, a second from now; if that fails, whoever writes or closes next is told.
+  private func syncSoon() {
+    Self.syncing.asyncAfter(deadline: .now() + .seconds(1)) { [weak self] in
+      guard let self else { return }
+      pending.withLock { $0.isSyncing = false }
+      try? makeDurable()
+    }
+  }
+
+  private static let syncing = DispatchQueue(label: "polykey.journal", qos: .utility)
 
   /// Makes the journal for ``makeDurableQuickly()``; costs a few ms.
   func openJournal() {
@@ -55,23 +76,6 @@ extension PowerLossRecovery {
       guard let (kind, bytes) = LooseFormat.decode(file) else { continue }
       let object = NewObject(kind: kind, bytes: bytes)
       if (try? repository.read(object.name)) == nil { try repository.write([object], durability: .processCrash) }
-    }
-  }
-
-  /// Moves the references forward to where the journal says that they were.
-  func repeatReferences(of records: [Journal.Record]) throws(GitError) {
-    for (name, value) in records.flatMap(\.references) {
-      guard let target = try? Reference(parsing: value), case .direct(let object) = target,
-        (try? repository.read(object, expecting: .commit)) != nil
-      else { continue }
-      let current = try repository.reference(name)
-      switch current {
-      case .symbolic: continue
-      case .direct(let old) where old == object: continue
-      case .direct(let old): guard try repository.isAncestor(old, of: object) else { continue }
-      case nil: break
-      }
-      try repository.replaceReference(name, from: current, to: target, durability: .powerLoss)
     }
   }
 }

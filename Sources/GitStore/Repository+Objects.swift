@@ -14,23 +14,32 @@ extension Repository: ObjectSource {
     _ name: ObjectName, through database: ObjectDatabase
   ) throws(GitError) -> (kind: ObjectKind, bytes: [UInt8]) {
     // An object that is gone from its file was packed meanwhile; a damaged one may have a sound copy in a pack.
-    var failure = GitError.missing(name)
-    if let file = try root.read(Self.loosePath(name)) {
-      if let object = LooseFormat.decode(file), hash(object.kind, object.bytes) == name { return object }
-      failure = .corrupt(name)
-    }
+    let (loose, isThere) = try readLoose(name)
+    if let loose { return loose }
     do {
       return try database.read(name, hash: hash)
     } catch {
       if error != .missing(name) { throw error }
     }
     // `git gc` may also have unpacked it since.
-    if failure == .missing(name), let file = try root.read(Self.loosePath(name)), let object = LooseFormat.decode(file),
-      hash(object.kind, object.bytes) == name
-    {
-      return object
+    if !isThere, let loose = try readLoose(name).object { return loose }
+    throw isThere ? .corrupt(name) : .missing(name)
+  }
+
+  /// The object of a loose file, if it is sound, and whether there is a file, or something in its place.
+  func readLoose(
+    _ name: ObjectName
+  ) throws(GitError) -> (object: (kind: ObjectKind, bytes: [UInt8])?, isThere: Bool) {
+    let file: [UInt8]?
+    do {
+      file = try root.read(Self.loosePath(name), limit: LooseFormat.fileLimit)
+    } catch {
+      guard error == .notPlain || error == .io(EFBIG) else { throw error }
+      return (nil, true)
     }
-    throw failure
+    guard let file else { return (nil, false) }
+    guard let object = LooseFormat.decode(file), hash(object.kind, object.bytes) == name else { return (nil, true) }
+    return (object, true)
   }
 
   /// The name of what was read, by which it is compared with the name that it was read under.
@@ -52,7 +61,7 @@ extension Repository: ObjectSource {
   func kindAndSize(
     _ name: ObjectName, through database: ObjectDatabase
   ) throws(GitError) -> (kind: ObjectKind, size: Int)? {
-    if let file = try root.openFile(Self.loosePath(name), O_RDONLY) {
+    if let file = try openLoose(name) {
       var start = [UInt8](repeating: 0, count: 128)
       let count = unsafe start.withUnsafeMutableBytes { unsafe pread(file.raw, $0.baseAddress, $0.count, 0) }
       if count > 0, let header = LooseFormat.header(of: Array(start.prefix(count))) {
@@ -62,9 +71,20 @@ extension Repository: ObjectSource {
     return try database.header(name)
   }
 
+  /// A loose object's file; nil if there is none, or something else in its place.
+  private func openLoose(_ name: ObjectName) throws(GitError) -> Descriptor? {
+    do {
+      return try root.openFile(Self.loosePath(name), O_RDONLY)
+    } catch {
+      guard error == .notPlain else { throw error }
+      return nil
+    }
+  }
+
   /// Writes objects, each whole under its name or not at all.
   ///
-  /// An object that exists is written anew: that repairs a damaged one, and makes it young for a concurrent `git prune`.
+  /// One that exists is made young, for a concurrent `git prune`, and written anew only if it is damaged: it may be durable, which the new file
+  /// would not be.
   ///
   /// - Throws: ``GitError/outOfSpace``, ``GitError/io(_:)``; some of the objects may then exist, which harms nothing.
   package func write(_ objects: [NewObject], durability: Durability) throws(GitError) {
@@ -85,11 +105,9 @@ extension Repository: ObjectSource {
       let (temporary, file) = try newFile(near: directory)
       do {
         try root.write(bytes, to: file)
-        if durability == .powerLoss {
-          root.startWriteback(file)
-          files.append(file)
-        }
-        try rename(temporary, to: target, in: directory)
+        if durability == .powerLoss { root.startWriteback(file) }
+        let isNew = try place(temporary, as: object.name)
+        if durability == .powerLoss, let kept = try isNew ? file : openLoose(object.name) { files.append(kept) }
       } catch {
         try? root.remove(temporary)
         throw error
@@ -108,10 +126,17 @@ extension Repository: ObjectSource {
 
   /// Makes the file at `path`, a loose object's, the object `name`; it counts as written with ``Durability/processCrash``.
   func adopt(_ path: String, as name: ObjectName) throws(GitError) {
-    let target = Self.loosePath(name)
-    try rename(path, to: target, in: String(target.dropLast(39)))
+    _ = try place(path, as: name)
     pending.withLock { $0.objects.append(name) }
   }
+
+  /// Removes a loose object's file, if it is there; one in a pack stays.
+  ///
+  /// For what nothing leads to any more, and this process alone has written: whoever has opened the file reads on, here or in another
+  /// process, and who looks later finds no such object. It may come back after a power loss, which harms nothing.
+  ///
+  /// - Throws: ``GitError/io(_:)``.
+  package func discardLoose(_ name: ObjectName) throws(GitError) { try root.remove(Self.loosePath(name)) }
 
   /// Waits until `files`, which hold `objects`, and their names are on the disk.
   func syncLoose(_ objects: [NewObject], _ files: [Descriptor]) throws(GitError) {
@@ -128,15 +153,25 @@ extension Repository: ObjectSource {
     return (path, try createInFanOut(path, directory))
   }
 
-  private func rename(_ temporary: String, to target: String, in directory: String) throws(GitError) {
-    do {
-      try root.rename(temporary, to: target)
-    } catch {
-      // A ready file's fan-out directory may not be there yet.
-      guard error == .io(ENOENT), try root.makeDirectory(directory) else { throw error }
-      try syncing { () throws(GitError) in _ = try root.sync("objects") }
-      try root.rename(temporary, to: target)
+  /// Gives a file the name of the object that it holds; false if there is a sound one, which is kept, and the file is gone then.
+  private func place(_ file: String, as name: ObjectName) throws(GitError) -> Bool {
+    let target = Self.loosePath(name)
+    for _ in 0..<8 {
+      if try root.renameIfFree(file, to: target) { return true }
+      if try root.status(target) == nil {
+        // A ready file's fan-out directory may not be there yet, or just have been removed by `git gc`.
+        if try root.makeDirectory(Directory.parent(of: target)) {
+          try syncing { () throws(GitError) in _ = try root.sync("objects") }
+        }
+      } else if try readLoose(name).object == nil {
+        try root.rename(file, to: target)
+        return true
+      } else if try root.touch(target) {
+        try root.remove(file)
+        return false
+      }
     }
+    throw .io(ENOENT)
   }
 
   private func createInFanOut(_ temporary: String, _ directory: String) throws(GitError) -> Descriptor {

@@ -9,10 +9,13 @@ extension Repository {
     if flock(users.raw, LOCK_EX | LOCK_NB) == 0 {
       try recover()
       // All that is there now is durable: building on it needs no sync.
-      for (name, object) in try references() { pending.withLock { $0.known[name] = .direct(object) } }
+      _ = try references()
+      pending.withLock { $0.everything = false }
     } else {
-      // Others are at work, perhaps with commits that only a sync of everything covers.
+      // Others are at work, perhaps with commits that only a sync of everything covers; and they are to know that we were.
       pending.withLock { $0.everything = true }
+      // On a full disk nothing is written, so nothing can be lost.
+      try? root.write([1], to: users, at: 0)
     }
     try IncomingDirectory.removeAbandoned(in: root)
     while flock(users.raw, LOCK_SH) != 0 {
@@ -26,7 +29,13 @@ extension Repository {
     guard let users else { return }
     readyFiles.removeAll()
     if hasPendingWrites { guard (try? makeDurable()) != nil else { return } }
-    if flock(users.raw, LOCK_EX | LOCK_NB) == 0 { try? noteSession(clean: true) }
+    guard flock(users.raw, LOCK_EX | LOCK_NB) == 0 else { return }
+    // One of several that had it open may have been killed before it synced.
+    if let size = try? root.status(of: users).size, size > 0 {
+      guard (try? syncing { () throws(GitError) in try syncEverything() }) != nil else { return }
+      try? root.truncate(users, to: 0)
+    }
+    try? noteSession(clean: true)
   }
 
   private func recover() throws(GitError) {
@@ -36,11 +45,14 @@ extension Repository {
       try removeLeftovers()
       if session.hasPrefix(boot) {
         // Only a process died: what it wrote is whole, but perhaps not on the disk.
-        try root.syncFileSystem()
+        try syncEverything()
       } else {
         try PowerLossRecovery(repository: self).run()
       }
     }
+    // All that is there is durable now.
+    for name in try root.names(in: "polykey/durable") { try root.remove("polykey/durable/\(name)") }
+    if let users, try root.status(of: users).size > 0 { try root.truncate(users, to: 0) }
     try noteSession(clean: false)
   }
 

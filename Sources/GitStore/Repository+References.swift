@@ -7,10 +7,32 @@ extension Repository {
     guard ReferenceName.isAllowed(name) else { throw .invalidReferenceName }
     // Git packs a reference before it removes the loose file, so after missing both once, a second look decides.
     for _ in 0..<2 {
-      if let bytes = try root.read(name) { return try Reference(parsing: bytes) }
+      if let bytes = try readReference(name) {
+        let value = try Reference(parsing: bytes)
+        noteSeen(name, value)
+        return value
+      }
       if let packed = try PackedReferences(reading: root).values[name] { return .direct(packed) }
     }
     return nil
+  }
+
+  private func readReference(_ path: String) throws(GitError) -> [UInt8]? {
+    do {
+      return try root.read(path, limit: 4096)
+    } catch {
+      throw error == .io(EFBIG) ? .malformedReference : error
+    }
+  }
+
+  /// Notes what another process may have written just now: whatever is built on it is durable only after a sync of everything.
+  private func noteSeen(_ name: String, _ value: Reference) {
+    guard case .direct = value, users != nil else { return }
+    pending.withLock { pending in
+      guard pending.known[name] != value else { return }
+      pending.known[name] = value
+      pending.everything = true
+    }
   }
 
   /// The object that `name` leads to, through symbolic references; nil if the last of them does not exist.
@@ -84,23 +106,28 @@ extension Repository {
   ) throws(GitError) {
     if durability == .powerLoss { try makeObjectsDurable(buildingOn: expected, of: name) }
     try withReferenceLock { () throws(GitError) in
-      let lock = try LockFile(taking: name, in: root, spare: nextSpare())
+      let lock = try LockFile(taking: name, in: root, spare: nextSpare(of: name))
       let current = try reference(name)
       guard current == expected else { throw .referenceMoved(actual: current) }
       if current == nil { try refuseConflict(with: name) }
+      if lock.wasAbandoned {
+        try syncing { () throws(GitError) in try syncEverything() }
+        try retireRecord(of: name)
+      }
       try lock.write(value.encoded)
       if durability == .powerLoss { lock.startWriteback() }
       try beforeMoving()
+      // What this instance wrote and did not sync is not to be kept as durable; of others' work the record that is there tells.
       let isPreserved = pending.withLock { $0.references[name] == nil }
       if durability == .powerLoss { try syncing { () throws(GitError) in try lock.sync() } }
       try lock.commit(preservingOldAs: durability == .processCrash && isPreserved ? Self.durablePath(name) : nil)
       pending.withLock {
-        if durability == .processCrash, let expected, $0.known[name] != expected { $0.everything = true }
         $0.known[name] = value
         $0.references[name] = durability == .processCrash ? value : nil
       }
       if durability == .powerLoss {
         try syncing { () throws(GitError) in _ = try root.sync(Directory.parent(of: name)) }
+        try retireRecord(of: name)
       }
     }
   }
@@ -109,12 +136,12 @@ extension Repository {
   package func deleteReference(_ name: String, from expected: Reference) throws(GitError) {
     guard ReferenceName.isAllowed(name), name != "HEAD" else { throw .invalidReferenceName }
     try withReferenceLock { () throws(GitError) in
-      let lock = try LockFile(taking: name, in: root, spare: nextSpare())
+      let lock = try LockFile(taking: name, in: root, spare: nextSpare(of: name))
       let current = try reference(name)
       guard current == expected else { throw .referenceMoved(actual: current) }
       // Packed first, else the packed value would show through for a moment.
       if try PackedReferences(reading: root).values[name] != nil {
-        let packed = try LockFile(taking: "packed-refs", in: root, spare: nextSpare())
+        let packed = try LockFile(taking: "packed-refs", in: root, spare: nextSpare(of: "packed-refs"))
         var values = try PackedReferences(reading: root)
         values.remove(name)
         try packed.write(values.encoded)
@@ -145,10 +172,58 @@ extension Repository {
     }
   }
 
-  /// The path of a spare lock file, in turn: a file is written again only after this many changes, so that a reader who has just opened
-  /// it as a reference's file still reads what that reference held.
-  private func nextSpare() -> String {
-    "polykey/spare/\(spareCount.wrappingAdd(1, ordering: .relaxed).oldValue & 31)"
+  /// Notes that these values of references survive a power loss.
+  ///
+  /// A reference that has moved on since gets a new record: without it the way back from a newest value whose commit is lost would lead
+  /// to the one before.
+  func noteDurable(_ values: [String: Reference]) throws(GitError) {
+    guard !values.isEmpty else { return }
+    var moved: [String: (value: Reference, record: [UInt8])] = [:]
+    try withReferenceLock { () throws(GitError) in
+      for (name, value) in values {
+        if (try? reference(name)) == value {
+          try retireRecord(of: name)
+        } else if let record = try root.read(Self.durablePath(name)) {
+          moved[name] = (value, record)
+        }
+      }
+    }
+    guard !moved.isEmpty else { return }
+    // Written and synced without the lock, which writers wait for.
+    var files: [String: String] = [:]
+    for (name, (value, _)) in moved {
+      let path = temporaryName(in: "polykey/spare")
+      guard let file = try root.openFile(path, O_WRONLY | O_CREAT | O_EXCL, mode: 0o644) else { continue }
+      try root.write(value.encoded, to: file)
+      try root.syncData(file)
+      files[name] = path
+    }
+    try withReferenceLock { () throws(GitError) in
+      for (name, path) in files {
+        let record = Self.durablePath(name)
+        // Another process may have made something newer durable meanwhile.
+        if try root.read(record) == moved[name]?.record {
+          try root.rename(path, to: record)
+        } else {
+          try root.remove(path)
+        }
+      }
+    }
+    try root.sync("polykey/durable")
+  }
+
+  /// Takes away the record of a reference's last durable value, as the present one is durable.
+  ///
+  /// So every process sees whether the present one is: the record is the next one's spare file.
+  private func retireRecord(of name: String) throws(GitError) {
+    let record = Self.durablePath(name)
+    if try root.status(record) != nil { try root.rename(record, to: nextSpare(of: name)) }
+  }
+
+  /// The path of a spare lock file of a reference, in turn: a file is written again only after this many changes, so that a reader who
+  /// has just opened it as the reference's file still reads what that held.
+  private func nextSpare(of name: String) -> String {
+    "polykey/spare/\(Self.fileName(of: name)).\(spareCount.wrappingAdd(1, ordering: .relaxed).oldValue & 15)"
   }
 
   /// Refuses `a/b` beside `a`, which git cannot store.
@@ -177,8 +252,11 @@ extension Repository {
     }
   }
 
-  /// Where the last durable value of a reference is kept while a newer one is not durable yet; git allows no colon in a name.
-  static func durablePath(_ name: String) -> String {
-    "polykey/durable/" + name.split(separator: "/", omittingEmptySubsequences: false).joined(separator: ":")
+  /// Where the last durable value of a reference is kept while a newer one is not durable yet.
+  static func durablePath(_ name: String) -> String { "polykey/durable/\(fileName(of: name))" }
+
+  /// A reference's name as one of a file; git allows no colon in it.
+  static func fileName(of name: String) -> String {
+    name.split(separator: "/", omittingEmptySubsequences: false).joined(separator: ":")
   }
 }

@@ -28,6 +28,14 @@ package final class Repository: Sendable {
   private let temporaryPrefix: String
   let readyFiles: ReadyFiles
 
+  /// Whether syncfs(2) puts all on the disk: others, above all those in user space, are told of each file by fsync(2) only.
+  let syncReachesDisk: Bool
+
+  /// Which values of references recovery may take, by the reference's name and the commit.
+  let belongs: @Sendable (_ reference: String, _ name: ObjectName, _ commit: CommitObject) -> Bool
+  /// Whether this instance found that the last session had ended with a power loss.
+  package var wasRepaired: Bool { pending.withLock { $0.wasRepaired } }
+
   /// Whether objects that were made to collide with others are refused when they are read.
   let detectsCollisions = Atomic(false)
 
@@ -36,6 +44,10 @@ package final class Repository: Sendable {
     var objects: [ObjectName] = []
     /// How many of ``objects`` the journal has.
     var journaled = 0
+    /// Those that are being synced in full, and that the journal has not.
+    var flying: [ObjectName] = []
+    /// Whether what is being synced is more than is known.
+    var isFlyingEverything = false
     /// Full syncs begun so far.
     var generation = 0
     /// References to be made durable, with the values that this instance wrote.
@@ -44,6 +56,10 @@ package final class Repository: Sendable {
     var known: [String: Reference] = [:]
     /// Something unknown was written, by another process or an earlier one.
     var everything = false
+    /// Whether recovery from a power loss ran.
+    var wasRepaired = false
+    /// Whether a full sync is on its way for what only the journal has.
+    var isSyncing = false
     /// Why a sync failed: the kernel then forgets what it could not write, so no later sync may claim success.
     var failure: GitError?
   }
@@ -53,17 +69,26 @@ package final class Repository: Sendable {
   ///
   /// The first to open it removes what a killed process left, and after a power loss repairs what was not durable.
   ///
-  /// - Throws: ``GitError/notARepository``, ``GitError/unsupportedRepository``.
-  package init(opening path: String) throws(GitError) {
+  /// - Parameters:
+  ///   - path: Where it is.
+  ///   - syncReachesDisk: Whether syncfs(2) suffices on its file system; nil to look.
+  ///   - belongs: Whether a commit may be the value of a reference; after a power loss no other becomes one.
+  /// - Throws: ``GitError/notARepository``, ``GitError/unsupportedRepository``, ``GitError/notPlain``.
+  package init(
+    opening path: String, syncReachesDisk: Bool? = nil,
+    belongs: @escaping @Sendable (String, ObjectName, CommitObject) -> Bool = { _, _, _ in true }
+  ) throws(GitError) {
     try requireLibrary()
     self.path = path
     root = try Directory(path: path)
     try Self.checkLayout(root)
-    database = ObjectDatabase(objects: path + "/objects")
+    database = ObjectDatabase(of: root, at: path)
     temporaryPrefix = "\(getpid())_\(String(UInt32.random(in: .min ... .max), radix: 36))"
     readyFiles = ReadyFiles(in: root, prefix: temporaryPrefix)
     users = try Self.openLock("polykey/users", root)
     references = Mutex(try Self.openLock("polykey/references", root))
+    self.syncReachesDisk = syncReachesDisk ?? FileSystems.areSyncedWhole.contains(root.fileSystemType)
+    self.belongs = belongs
     try join()
   }
 
@@ -73,21 +98,23 @@ package final class Repository: Sendable {
     self.path = path
     root = try Directory(path: path)
     try Self.checkLayout(root)
-    database = ObjectDatabase(objects: path + "/objects")
+    database = ObjectDatabase(of: root, at: path)
     temporaryPrefix = ""
     readyFiles = ReadyFiles(in: root, prefix: temporaryPrefix)
     users = nil
     references = Mutex(nil)
+    syncReachesDisk = true
+    belongs = { _, _, _ in true }
   }
 
   deinit { leave() }
 
   private static func checkLayout(_ root: Directory) throws(GitError) {
-    guard let head = try root.read("HEAD"), head.starts(with: "ref: ".utf8) || head.count == 41,
+    guard let head = try readSmall("HEAD", root), head.starts(with: "ref: ".utf8) || head.count == 41,
       try root.status("objects")?.isDirectory == true, try root.status("refs")?.isDirectory == true
     else { throw .notARepository }
     // The values that change how objects or references are stored, as git writes them.
-    let configuration = String(decoding: try root.read("config") ?? [], as: UTF8.self).lowercased()
+    let configuration = String(decoding: try readSmall("config", root) ?? [], as: UTF8.self).lowercased()
     for line in configuration.split(separator: "\n") {
       let parts = line.split(separator: "=").map { $0.filter { !$0.isWhitespace } }
       guard parts.count == 2 else { continue }
@@ -97,6 +124,15 @@ package final class Repository: Sendable {
       case "refstorage" where parts[1] != "files": throw .unsupportedRepository
       default: continue
       }
+    }
+  }
+
+  /// A file that is larger than git ever makes it belongs to no repository.
+  private static func readSmall(_ path: String, _ root: Directory) throws(GitError) -> [UInt8]? {
+    do {
+      return try root.read(path)
+    } catch {
+      throw error == .io(EFBIG) ? .notARepository : error
     }
   }
 
@@ -116,6 +152,7 @@ package final class Repository: Sendable {
   /// `readyFiles` are held open: the process's limit of open files must have room for them.
   package func expectManyWrites(readyFiles count: Int = 512) {
     readyFiles.keep(count)
+    root.keepParents()
     openJournal()
   }
 
@@ -128,9 +165,10 @@ package final class Repository: Sendable {
   /// How the names of our files under construction begin; `git fsck` accepts `tmp_obj_*` beside objects.
   static let temporaryMark = "tmp_obj_pk_"
 
-  /// Bytes that an unprivileged user can still write to the repository's disk.
+  /// Bytes that an unprivileged user can still write to the repository's disk; `.max` if its file system does not say.
   package func availableBytes() throws(GitError) -> UInt64 {
     let status = try diskStatus()
+    guard status.f_blocks > 0 else { return .max }
     return UInt64(status.f_bavail) * UInt64(status.f_frsize)
   }
 

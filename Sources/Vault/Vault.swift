@@ -40,7 +40,7 @@ package final class Vault: Sendable {
     at path: String, name: VaultName, identity: Identity, state: String, now: @escaping @Sendable () -> Int64
   ) throws(VaultError) {
     do {
-      repository = try Repository(opening: path)
+      repository = try Repository(opening: path, belongs: Vault.canHold)
     } catch {
       if error == .notARepository { throw .notAVault }
       throw .repository(error)
@@ -56,6 +56,19 @@ package final class Vault: Sendable {
     stateRoot = state
     statePath = "\(state)/\(log.vault.hex)"
     if log.hasForks { try refreshMembers(force: true) }
+    // After a power loss main may be gone, or an older view. If the view cannot be made, whoever asks for it is told.
+    if repository.wasRepaired { try? showInMain() }
+  }
+
+  /// Whether a branch may be at a commit, by what that says of itself: after a power loss no branch becomes another's.
+  @Sendable private static func canHold(_ branch: String, _ name: ObjectName, _ commit: CommitObject) -> Bool {
+    if branch.hasPrefix(nodes) { return CommitMessage(commit.message).map { self.branch(of: $0.node) } == branch }
+    if branch.hasPrefix(acknowledgements) {
+      return AcknowledgementMessage(commit.message).map { acknowledgements + $0.node.text } == branch
+    }
+    if branch == Membership.branch { return MembersMessage(commit.message) != nil }
+    if branch.hasPrefix(lost) { return branch == lost + name.hex }
+    return true
   }
 
   private static func standing(

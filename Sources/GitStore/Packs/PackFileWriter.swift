@@ -87,8 +87,7 @@ final class PackFileWriter {
   /// Writes the true count of objects, and sums up the pack again.
   private func correctCount() throws(GitError) {
     let header = PackHeader.encode(objectCount: entries.count)
-    let written = unsafe header.withUnsafeBytes { unsafe pwrite(file.raw, $0.baseAddress, $0.count, 0) }
-    guard written == header.count else { throw written < 0 ? GitError(errno: errno) : .outOfSpace }
+    try root.write(header, to: file, at: 0)
     checksum = PlainSHA1()
     var part = [UInt8](repeating: 0, count: Self.bufferSize)
     var place = 0

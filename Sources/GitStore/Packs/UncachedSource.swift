@@ -13,7 +13,7 @@ final class UncachedSource: ObjectSource {
   }
 
   private static func database(of repository: Repository) -> ObjectDatabase {
-    ObjectDatabase(objects: repository.path + "/objects", handles: 1)
+    ObjectDatabase(of: repository.root, at: repository.path, handles: 1)
   }
 
   private func database() -> ObjectDatabase {

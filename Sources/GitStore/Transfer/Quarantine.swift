@@ -115,7 +115,7 @@ package final class Quarantine: ObjectSource {
       return (nil, state.directory.map { Self.path(name, in: $0) })
     }
     if let object { return (object.kind, object.bytes) }
-    guard let path, let file = try repository.root.read(path) else { return nil }
+    guard let path, let file = try repository.root.read(path, limit: LooseFormat.fileLimit) else { return nil }
     guard let decoded = LooseFormat.decode(file), ObjectName.checked(decoded.kind, decoded.bytes) == name else {
       throw .corrupt(name)
     }

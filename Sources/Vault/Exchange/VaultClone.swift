@@ -42,7 +42,6 @@ package final class VaultClone: Sendable {
     guard log.vault == id else { throw .commitInvalid(log.tip, .otherVault) }
     guard log.current.members[keynode.identity.node] != nil else { throw .notAMember }
     guard try repository.move(Membership.branch, from: nil, to: log.tip, durable: true) else { throw .vaultExists }
-    try repository.pointSymbolically(Vault.main, to: Vault.branch(of: keynode.identity.node))
   }
 
   fileprivate func open(_ draft: VaultDraft) throws(VaultError) {

@@ -126,7 +126,6 @@ package final class BundleClone {
     for commit in log.commits { objects += try quarantine.objects(broughtBy: commit) }
     try Admission.admit(objects, from: quarantine)
     guard try repository.move(Membership.branch, from: nil, to: log.tip, durable: true) else { throw .vaultExists }
-    try repository.pointSymbolically(Vault.main, to: Vault.branch(of: keynode.identity.node))
   }
 }
 

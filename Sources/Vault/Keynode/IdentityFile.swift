@@ -15,8 +15,10 @@ package enum IdentityFile {
 
   /// Reads the identity of the keynode at `paths`.
   ///
-  /// - Throws: ``VaultError/keynodeMissing(path:)``, ``VaultError/identityMalformed``.
+  /// - Throws: ``VaultError/keynodeMissing(path:)``, ``VaultError/identityMalformed``; ``GitError/notPlain`` if the keynode's `state` has links or
+  ///   special files in it.
   package static func open(at paths: KeynodePaths) throws(VaultError) -> Stored {
+    try Files.requirePlain(below: paths.state)
     if let bytes = try read(paths.protectedIdentity) { return .protected(ProtectedIdentity(bytes)) }
     guard let bytes = try read(paths.plainIdentity) else {
       throw .keynodeMissing(path: paths.home)

@@ -32,6 +32,5 @@ extension Vault {
     }
     try repository.add([description, entry, keyFile, people] + tree + [commit], durable: true)
     guard try repository.move(Membership.branch, from: nil, to: commit.name, durable: true) else { throw .vaultExists }
-    try repository.pointSymbolically(Vault.main, to: Vault.branch(of: owner.node))
   }
 }

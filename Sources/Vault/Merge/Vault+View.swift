@@ -133,12 +133,12 @@ extension Vault {
   private func moveMain(from view: ObjectName?, to new: ObjectName) throws(VaultError) -> Bool {
     let current = try repository.wrapped { () throws(GitError) in try repository.reference(Vault.main) }
     guard let view, current == .direct(view) else { return false }
-    return try replaceMain(current, with: new)
+    return try replaceMain(current, with: .direct(new))
   }
 
   /// Lets `main` show the view, so that stock tools see what this program does.
   ///
-  /// It is a symbolic reference to this node's branch as long as nobody else writes.
+  /// It is not there before something was written, and a symbolic reference to this node's branch as long as nobody else writes.
   func showInMain() throws(VaultError) { try showInMain { () throws(VaultError) in try headCommit() } }
 
   /// The same, of a view that is asked for as often as it may have changed.
@@ -153,14 +153,16 @@ extension Vault {
       }
       mainFollows.store(false, ordering: .relaxed)
       if current == .direct(commit) { return }
-      _ = try replaceMain(current, with: commit)
+      // What nobody else has written to; git calls a symbolic reference to nothing damage, so it comes no sooner.
+      let isOwn = if current == nil { try ownTip() == commit } else { false }
+      _ = try replaceMain(current, with: isOwn ? .symbolic(branch) : .direct(commit))
     }
   }
 
   /// False if `main` is not at `current` any more.
-  private func replaceMain(_ current: Reference?, with commit: ObjectName) throws(VaultError) -> Bool {
+  private func replaceMain(_ current: Reference?, with value: Reference) throws(VaultError) -> Bool {
     do {
-      try repository.replaceReference(Vault.main, from: current, to: .direct(commit), durability: .processCrash)
+      try repository.replaceReference(Vault.main, from: current, to: value, durability: .processCrash)
       return true
     } catch {
       guard case .referenceMoved = error else { throw .repository(error) }

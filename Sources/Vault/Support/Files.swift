@@ -1,3 +1,4 @@
+internal import GitStore
 internal import Glibc
 internal import Synchronization
 
@@ -5,14 +6,17 @@ internal import Synchronization
 enum Files {
   /// Reads a whole file of at most `limit` bytes; nil if there is none.
   ///
-  /// - Throws: ``VaultError/io(_:)``; EFBIG if it is larger.
+  /// - Throws: ``VaultError/io(_:)``; EFBIG if it is larger; ``GitError/notPlain`` if it is no plain file: nobody's FIFO is waited for.
   static func read(_ path: String, limit: Int) throws(VaultError) -> [UInt8]? {
-    let descriptor = unsafe Glibc.open(path, O_RDONLY | O_CLOEXEC)
+    let descriptor = unsafe Glibc.open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY)
     guard descriptor >= 0 else {
       if errno == ENOENT { return nil }
       throw .io(errno)
     }
     defer { close(descriptor) }
+    var status = stat()
+    guard unsafe fstat(descriptor, &status) == 0 else { throw .io(errno) }
+    guard status.st_mode & S_IFMT == S_IFREG else { throw .repository(.notPlain) }
     var bytes: [UInt8] = []
     var chunk = [UInt8](repeating: 0, count: 65_536)
     while true {
@@ -39,6 +43,7 @@ enum Files {
       throw .io(failure)
     }
     try synchronizeDirectory(of: path)
+    unsafe FileRecorder.noteReplacing(path, with: bytes, mode: mode)
   }
 
   /// An empty file beside `path`, of this call alone; `PATH.new`, unless another call has that just now.
@@ -79,13 +84,17 @@ enum Files {
 
   /// Makes a directory and its missing parents; the directory itself, if new, with mode 0700.
   static func makeDirectory(_ path: String) throws(VaultError) {
-    if unsafe mkdir(path, 0o700) == 0 { return try synchronizeDirectory(of: path) }
+    if unsafe mkdir(path, 0o700) == 0 {
+      FileRecorder.noteMaking(path)
+      return try synchronizeDirectory(of: path)
+    }
     switch errno {
     case EEXIST: return
     case ENOENT:
       guard let slash = path.lastIndex(of: "/"), slash != path.startIndex else { throw .io(ENOENT) }
       try makeDirectory(String(path[..<slash]))
       guard unsafe mkdir(path, 0o700) == 0 || errno == EEXIST else { throw .io(errno) }
+      FileRecorder.noteMaking(path)
     case let code: throw .io(code)
     }
   }
@@ -95,6 +104,7 @@ enum Files {
   static func rename(_ path: String, to other: String) throws(VaultError) {
     guard unsafe Glibc.rename(path, other) == 0 else { throw .io(errno) }
     try synchronizeDirectory(of: other)
+    FileRecorder.noteRenaming(path, to: other)
   }
 
   /// The names in a directory, sorted; none if it does not exist.
@@ -116,10 +126,45 @@ enum Files {
 
   /// Removes a file or a whole directory.
   static func remove(_ path: String) throws(VaultError) {
-    if unsafe unlink(path) == 0 { return }
+    if unsafe unlink(path) == 0 { return FileRecorder.noteRemoving(path) }
     guard errno == EISDIR || errno == EPERM else { throw .io(errno) }
     for name in try names(in: path) { try remove("\(path)/\(name)") }
     guard unsafe rmdir(path) == 0 else { throw .io(errno) }
+    FileRecorder.noteRemoving(path)
+  }
+
+  /// Refuses a directory that has anything but plain files and directories in it, at any depth; one that is not there is fine.
+  ///
+  /// What somebody put there might lead writing elsewhere.
+  ///
+  /// - Throws: ``GitError/notPlain``.
+  static func requirePlain(below path: String) throws(VaultError) {
+    guard let directory = unsafe opendir(path) else {
+      if errno == ENOENT { return }
+      throw .io(errno)
+    }
+    defer { unsafe closedir(directory) }
+    var folders: [String] = []
+    while let entry = unsafe readdir(directory) {
+      let name = unsafe withUnsafePointer(to: &entry.pointee.d_name) {
+        unsafe $0.withMemoryRebound(to: CChar.self, capacity: 256) { unsafe String(cString: $0) }
+      }
+      if name == "." || name == ".." { continue }
+      switch unsafe Int(entry.pointee.d_type) {
+      case Int(DT_REG): continue
+      case Int(DT_DIR): folders.append("\(path)/\(name)")
+      case Int(DT_UNKNOWN):
+        var status = stat()
+        guard unsafe lstat("\(path)/\(name)", &status) == 0 else { continue }
+        if status.st_mode & S_IFMT == S_IFDIR {
+          folders.append("\(path)/\(name)")
+        } else if status.st_mode & S_IFMT != S_IFREG {
+          throw .repository(.notPlain)
+        }
+      default: throw .repository(.notPlain)
+      }
+    }
+    for folder in folders { try requirePlain(below: folder) }
   }
 
   private static func synchronizeDirectory(of path: String) throws(VaultError) {

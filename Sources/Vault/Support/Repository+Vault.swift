@@ -17,12 +17,6 @@ extension Repository {
     }
   }
 
-  func symbolicTarget(_ name: String) throws(VaultError) -> String? {
-    try wrapped { () throws(GitError) in
-      if case .symbolic(let target) = try reference(name) { target } else { nil }
-    }
-  }
-
   func add(_ objects: [NewObject], durable: Bool) throws(VaultError) {
     try wrapped { () throws(GitError) in try write(objects, durability: durable ? .powerLoss : .processCrash) }
   }
@@ -37,10 +31,6 @@ extension Repository {
     } catch {
       throw .repository(error)
     }
-  }
-
-  func pointSymbolically(_ name: String, to target: String) throws(VaultError) {
-    try wrapped { () throws(GitError) in try setSymbolicReference(name, to: target) }
   }
 
   /// Puts all that was written so far on the disk.
@@ -77,9 +67,8 @@ extension GitError {
     switch self {
     case .missing, .corrupt, .wrongKind, .malformed, .malformedReference: true
     case .notARepository, .unsupportedRepository, .alreadyExists, .invalidReferenceName, .referenceMoved,
-      .referenceLocked, .packMalformed, .packTooLarge, .bundleMalformed, .bundleUnsupported, .remote, .outOfSpace, .io,
-      .library,
-      .cancelled:
+      .referenceLocked, .packMalformed, .packTooLarge, .bundleMalformed, .bundleUnsupported, .remote, .notPlain,
+      .outOfSpace, .io, .library, .cancelled:
       false
     }
   }

@@ -67,6 +67,7 @@ extension GitError {
     case .remote(.authoritiesUnreadable):
       "the authorities' certificates that git's http.sslCAInfo or http.sslCAPath names cannot be read"
     case .remote(.refused): "the host refused, or has no such repository"
+    case .notPlain: "it has a link or a special file where a plain file belongs: do not use it, put back a sound copy"
     case .outOfSpace: "no space left on the disk"
     case .io(let code): ErrorNumber.text(code)
     case .library(let code): "libgit2 failed (\(code))"
