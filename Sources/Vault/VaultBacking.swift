@@ -279,7 +279,8 @@ package final class VaultBacking: Backing {
       if let head {
         try DataTree(reading: head.tree, of: head.commit, from: vault.repository, sharing: state.tree)
       } else { DataTree() }
-    let loader = NodeLoader(vault: vault, sealer: sealer)
+    let loader = NodeLoader(
+      vault: vault, sealer: sealer, before: .init(state.tree, unreadable: state.unreadable))
     var unreadable = state.unreadable
     var changes: [Presentation.Change] = []
     var keys = DataTree.differences(state.tree, tree)

@@ -17,6 +17,8 @@ struct Part: Sendable {
   var isQueued = false
   /// Whether the backing has its content, but no commit names it.
   var isAhead = false
+  /// Whether it is the same piece as an earlier part, as the content came from the backing.
+  var isShared = false
 }
 
 /// The content of a regular file: its size and its parts.
@@ -27,6 +29,11 @@ struct FileBody: Sendable {
   var parts: [Part] = []
   /// Data pages of all parts.
   var pageCount = 0
+  /// Those of shared parts.
+  private var sharedPageCount = 0
+
+  /// Bytes that count against the file system's capacity: one stored piece can stand for a whole file, and takes room once.
+  var countedBytes: Int64 { Int64(pageCount - sharedPageCount) * Int64(PageSet.pageSize) }
 
   init() {}
 
@@ -34,6 +41,7 @@ struct FileBody: Sendable {
   init(_ content: FileContent) {
     size = max(0, content.size)
     parts.reserveCapacity(FileBody.partCount(size))
+    var known: Set<ContentReference> = []
     for index in 0..<FileBody.partCount(size) {
       var part = Part()
       switch index < content.parts.count ? content.parts[index] : .hole {
@@ -42,6 +50,10 @@ struct FileBody: Sendable {
       case .fresh(let block): part.content = .fresh(block)
       }
       if case .hole = part.content {} else { part.pages = PageSet(bytes: validBytes(of: index)) }
+      if case .stored(let reference) = part.content, content.parts.count > 1, !known.insert(reference).inserted {
+        part.isShared = true
+        sharedPageCount += part.pages.count
+      }
       pageCount += part.pages.count
       parts.append(part)
     }
@@ -80,7 +92,10 @@ struct FileBody: Sendable {
     precondition(newSize <= size, "cutting does not extend")
     size = newSize
     let count = FileBody.partCount(size)
-    for part in parts[count...] { pageCount -= part.pages.count }
+    for index in count..<max(count, parts.count) {
+      unshare(index)
+      pageCount -= parts[index].pages.count
+    }
     parts.removeSubrange(count...)
     if count > 0 {
       let keptPages = PageSet.pages(validBytes(of: count - 1))
@@ -93,6 +108,14 @@ struct FileBody: Sendable {
     let old = parts[index].pages.count
     change(&parts[index].pages)
     pageCount += parts[index].pages.count - old
+    if parts[index].isShared { sharedPageCount += parts[index].pages.count - old }
+  }
+
+  /// Counts a part for itself, as it is about to get content of its own.
+  mutating func unshare(_ index: Int) {
+    guard parts[index].isShared else { return }
+    parts[index].isShared = false
+    sharedPageCount -= parts[index].pages.count
   }
 
   /// The first byte from `offset` on that is data, or a hole (the end of the file is one); nil if there is none.

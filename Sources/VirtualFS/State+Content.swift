@@ -113,9 +113,9 @@ extension State {
         setPart(kept - 1, of: inode, to: .fresh(block))
       }
     }
-    usedBytes -= Int64(inode.file.pageCount * PageSet.pageSize)
+    usedBytes -= inode.file.countedBytes
     inode.file.cut(to: size)
-    usedBytes += Int64(inode.file.pageCount * PageSet.pageSize)
+    usedBytes += inode.file.countedBytes
   }
 
   mutating func extend(_ inode: Inode, to size: Int64) {
@@ -130,15 +130,15 @@ extension State {
   /// Replaces the whole content, as an external change does.
   mutating func setContent(of inode: Inode, to body: FileBody) {
     for index in inode.file.parts.indices { setPart(index, of: inode, to: .hole) }
-    usedBytes += Int64((body.pageCount - inode.file.pageCount) * PageSet.pageSize)
+    usedBytes += body.countedBytes - inode.file.countedBytes
     inode.file = body
     for part in body.parts { if case .fresh(let block) = part.content { countFresh(block, by: 1) } }
   }
 
   private mutating func changePages(of inode: Inode, part: Int, _ change: (inout PageSet) -> Void) {
-    usedBytes -= Int64(inode.file.pageCount * PageSet.pageSize)
+    usedBytes -= inode.file.countedBytes
     inode.file.changePages(of: part, change)
-    usedBytes += Int64(inode.file.pageCount * PageSet.pageSize)
+    usedBytes += inode.file.countedBytes
   }
 }
 
@@ -146,6 +146,11 @@ extension State {
 extension State {
   /// Gives a part new content, keeps the sums, and forgets the clean block of the old.
   mutating func setPart(_ index: Int, of inode: Inode, to content: Part.Content) {
+    if inode.file.parts[index].isShared {
+      usedBytes -= inode.file.countedBytes
+      inode.file.unshare(index)
+      usedBytes += inode.file.countedBytes
+    }
     switch inode.file.parts[index].content {
     case .hole: break
     case .stored(let reference):

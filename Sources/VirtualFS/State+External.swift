@@ -70,7 +70,9 @@ extension State {
     for node in others { put(node, &merge) }
     placeOrphans(&merge)
     let gone = merge.removed.sorted().compactMap { objects[$0] }.filter(\.isDirectory)
-    for inode in gone.sorted(by: { $0.depth > $1.depth }) { remove(inode, &merge) }
+    for (_, inode) in gone.map({ (depth: $0.depth, inode: $0) }).sorted(by: { $0.depth > $1.depth }) {
+      remove(inode, &merge)
+    }
     for object in merge.puts.keys.sorted() {
       guard let inode = objects[object], !inode.isLinked else { continue }
       // A directory whose place went into itself: its entries must not be lost.
@@ -84,11 +86,21 @@ extension State {
 
   /// Marks what is shown at another path than the store has, because something that is changed here has that.
   private mutating func noteStrayPaths(_ merge: ExternalMerge) {
-    var paths: [InodeID: [UInt8]] = [.root: []]
     for node in merge.puts.values {
       guard let inode = objects[node.object], !inode.namesAreDirty, inode.isLinked, !inode.isRoot else { continue }
-      if Set(inode.links.map { path(of: $0, paths: &paths) }) != Set(node.paths) { noteStray(inode) }
+      // The paths of the directories above are not kept: they can be thousands, each of thousands of bytes.
+      if Set(inode.links.map { path(of: $0) }) != Set(node.paths) { noteStray(inode) }
     }
+  }
+
+  private func path(of link: Inode.Link) -> [UInt8] {
+    var names = [link.name]
+    var directory = link.parent
+    while let above = directory.links.first {
+      names.append(above.name)
+      directory = above.parent
+    }
+    return [UInt8](names.reversed().map(\.bytes).joined(separator: [0x2F]))
   }
 
   /// As ``touchNames(of:)``, but without those below.

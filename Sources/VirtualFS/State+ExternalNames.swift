@@ -122,12 +122,24 @@ extension State {
 
   /// The directory that the store has at a path; what is missing on the way is implied by the path, and never stored for that.
   mutating func makeDirectory(_ path: ArraySlice<Name>, _ merge: inout ExternalMerge) -> Inode {
-    guard let name = path.last else { return root }
+    // From the deepest directory on that the store has; step by step, as others decide how deep it is.
+    var (directory, start) = (root, path.startIndex)
     let stored = [UInt8](path.map(\.bytes).joined(separator: [0x2F]))
-    if let object = storedDirectories[stored], let inode = objects[object], inode.isDirectory, inode.isLinked {
-      return inode
+    var length = stored.count
+    for index in path.indices.reversed() {
+      if storedLengths[length] ?? 0 > 0, let object = storedDirectories[Array(stored[..<length])],
+        let inode = objects[object], inode.isDirectory, inode.isLinked
+      {
+        (directory, start) = (inode, index + 1)
+        break
+      }
+      length -= path[index].bytes.count + 1
     }
-    let parent = makeDirectory(path.dropLast(), &merge)
+    for name in path[start...] { directory = makeDirectory(name, in: directory, &merge) }
+    return directory
+  }
+
+  private mutating func makeDirectory(_ name: Name, in parent: Inode, _ merge: inout ExternalMerge) -> Inode {
     if let next = parent.directory[name] {
       if next.isDirectory { return next }
       if merge.moves(next) { detach(next, name, parent, &merge) } else { setAside(next, name, parent, &merge) }

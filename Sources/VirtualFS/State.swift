@@ -21,6 +21,8 @@ struct State: @unchecked Sendable {
   var objects: [ObjectID: Inode] = [:]
   /// Where the store has each directory; others' paths are meant so, whatever a directory is called here meanwhile.
   private(set) var storedDirectories: [[UInt8]: ObjectID] = [:]
+  /// How many of these paths have so many bytes: a deep path is looked up only where one can be found.
+  private(set) var storedLengths: [Int: Int] = [:]
   var handles: [HandleID: Handle] = [:]
   private var nextInode = InodeID.root.rawValue + 1
   private var nextHandle: UInt64 = 1
@@ -117,9 +119,14 @@ extension State {
 
   /// Notes where the store has a directory now; nil if nowhere.
   mutating func setStoredPath(of object: ObjectID, inode: Inode?, to path: [UInt8]?) {
-    if let old = inode?.storedPath, storedDirectories[old] == object { storedDirectories[old] = nil }
+    if let old = inode?.storedPath, storedDirectories[old] == object {
+      storedDirectories[old] = nil
+      storedLengths[old.count, default: 1] -= 1
+    }
     inode?.storedPath = path
-    if let path { storedDirectories[path] = object }
+    if let path, storedDirectories.updateValue(object, forKey: path) == nil {
+      storedLengths[path.count, default: 0] += 1
+    }
   }
 
   mutating func openHandle(

@@ -69,6 +69,29 @@ struct CommitGraph<Source: ObjectSource>: Sendable {
     return tree
   }
 
+  /// What a commit changed: a data commit in its parent's tree, a merge in all of its parents' trees.
+  func changes(of commit: GraphCommit, sharing other: DataTree? = nil) throws(VaultError) -> CommitChanges {
+    if let known = cache.changes[commit.name] { return known }
+    let tree = try tree(commit, sharing: other)
+    var before: [DataTree] = []
+    if commit.isMerge {
+      for parent in commit.parents { before.append(try self.tree(try self.commit(parent), sharing: tree)) }
+    } else {
+      before.append(try treeBefore(commit, sharing: tree))
+    }
+    var changes: CommitChanges = []
+    var weight = 1
+    for key in DataTree.differences(before[0], tree) {
+      let value = [DataTree.Entry](tree.entries(of: key))
+      // A merge changes nothing but what it keeps of losers: all else it has from one of its parents.
+      if before.dropFirst().contains(where: { $0.entries(of: key).elementsEqual(value) }) { continue }
+      changes.append((key, value))
+      weight += 1 + value.count
+    }
+    cache.changes.insert(changes, as: commit.name, weight: weight)
+    return changes
+  }
+
   /// The tree before a data commit; empty before the first.
   func treeBefore(_ commit: GraphCommit, sharing other: DataTree? = nil) throws(VaultError) -> DataTree {
     guard let parent = commit.parents.first else { return DataTree() }
@@ -76,24 +99,39 @@ struct CommitGraph<Source: ObjectSource>: Sendable {
   }
 }
 
-/// Commits and trees that were read lately, by their names: what is in them never changes.
+/// What was read lately, by objects' names: what is in them never changes.
 final class GraphCache: Sendable {
-  let commits = RecentlyRead<GraphCommit>(limit: 4096)
+  let commits = RecentlyRead<GraphCommit>(limit: 65_536)
   let trees = RecentlyRead<DataTree>(limit: 128)
   /// Acknowledgements whose signature was verified.
   let acknowledgements = RecentlyRead<Acknowledgement>(limit: 1024)
+  /// What commits changed, by the commits' names; its limit counts entries of trees.
+  ///
+  /// A merge asks it of every commit that not all heads have behind them, however many these are.
+  let changes: RecentlyRead<CommitChanges>
+
+  /// An empty one, or one that knows what `other` knows of changes: they follow from a commit's name alone.
+  init(sharingChangesOf other: GraphCache? = nil) {
+    changes = other?.changes ?? RecentlyRead(limit: 262_144)
+  }
 }
+
+/// What one commit put at objects and lost versions: their entries, none where it removed them.
+typealias CommitChanges = [(key: ObjectKey, value: [DataTree.Entry])]
 
 /// Values by objects' names; the older half goes when there are too many.
 final class RecentlyRead<Value: Sendable>: Sendable {
   private struct Generations {
     var new: [ObjectName: Value] = [:]
     var old: [ObjectName: Value] = [:]
+    /// The weight of the new ones.
+    var weight = 0
   }
 
   private let limit: Int
   private let values = Mutex(Generations())
 
+  /// - Parameter limit: How much all values weigh at most.
   init(limit: Int) { self.limit = limit }
 
   subscript(name: ObjectName) -> Value? {
@@ -106,10 +144,15 @@ final class RecentlyRead<Value: Sendable>: Sendable {
       }
     }
     set {
-      values.withLock { values in
-        values.new[name] = newValue
-        if values.new.count * 2 > limit { values = Generations(old: values.new) }
-      }
+      if let newValue { insert(newValue, as: name) }
+    }
+  }
+
+  func insert(_ value: Value, as name: ObjectName, weight: Int = 1) {
+    values.withLock { values in
+      values.new[name] = value
+      values.weight += weight
+      if values.weight * 2 > limit { values = Generations(old: values.new) }
     }
   }
 }

@@ -22,7 +22,8 @@ struct Admission {
   init(to vault: Vault, from quarantine: Quarantine) {
     self.vault = vault
     self.quarantine = quarantine
-    graph = CommitGraph(source: quarantine, vault: vault.id)
+    graph = CommitGraph(
+      source: quarantine, vault: vault.id, cache: GraphCache(sharingChangesOf: vault.graph.cache))
   }
 
   private let graph: CommitGraph<Quarantine>
@@ -222,7 +223,14 @@ struct Admission {
     var trees: [ObjectName: DataTree] = [:]
     for commit in commits {
       try rules.verify(commit.name)
-      trees[commit.name] = try graph.tree(commit, sharing: commit.parents.first.flatMap { trees[$0] })
+      try rules.verifySubtrees(of: commit)
+      let before = commit.parents.first.flatMap { trees[$0] }
+      let tree = try graph.tree(commit, sharing: before)
+      if !commit.isMerge {
+        let old = if let before { before } else { try graph.treeBefore(commit, sharing: tree) }
+        try rules.verifyHeaders(of: commit, tree, since: old)
+      }
+      trees[commit.name] = tree
       objects += try quarantine.objects(broughtBy: commit.name)
       // Only parents of what comes next are looked at again, and these are mostly the last.
       if trees.count > 64 { trees = [commit.name: trees[commit.name] ?? DataTree()] }

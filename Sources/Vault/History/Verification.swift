@@ -134,6 +134,7 @@ private struct Verification {
       summary.commits += 1
       do throws(VaultError) {
         try rules.verify(commit.name)
+        if commit.parents.first.map({ !faulty.contains($0) }) ?? true { try verifySubtrees(of: commit, by: rules) }
         let known = trees.removeValue(forKey: commit.name)
         let tree = if let known { known } else { try graph.tree(commit) }
         if let readme = tree.readme, seen.insert(readme).inserted { verifyBlob(readme, of: commit.name) }
@@ -145,15 +146,31 @@ private struct Verification {
             let known = trees[parent]
             before = if let known { known } else { try graph.tree(try graph.commit(parent), sharing: tree) }
             trees[parent] = before
+            if !commit.isMerge { try rules.verifyHeaders(of: commit, tree, since: before) }
           } catch {
             guard error.isUnreadable || error.isFlaw else { throw error }
+            if case .commitInvalid(commit.name, _) = error { tell(error, of: commit.name) }
           }
+        } else if !commit.isMerge, commit.parents.isEmpty {
+          try rules.verifyHeaders(of: commit, tree, since: before)
         }
         for key in DataTree.differences(before, tree) { try verify(key, in: tree, of: commit.name) }
       } catch {
         guard error.isUnreadable || error.isFlaw else { throw error }
         tell(error, of: commit.name)
       }
+    }
+  }
+
+  /// Where the parent cannot be read, that is told of the parent.
+  private func verifySubtrees(
+    of commit: GraphCommit, by rules: AncestryRules<Repository>
+  ) throws(VaultError) {
+    do throws(VaultError) {
+      try rules.verifySubtrees(of: commit)
+    } catch {
+      guard error.isUnreadable || error.isFlaw else { throw error }
+      if case .commitInvalid(commit.name, _) = error { throw error }
     }
   }
 

@@ -69,22 +69,8 @@ struct ViewMerge<Source: ObjectSource> {
     of keys: Set<ObjectKey>, in items: [Divergence.Item]
   ) throws(VaultError) -> [ObjectKey: [Change]] {
     var changes: [ObjectKey: [Change]] = [:]
-    var last: DataTree?
     for item in items {
-      let tree = try graph.tree(item.commit, sharing: last)
-      let before: [DataTree]
-      if item.commit.isMerge {
-        var parents: [DataTree] = []
-        for parent in item.commit.parents { parents.append(try graph.tree(try graph.commit(parent), sharing: tree)) }
-        before = parents
-      } else {
-        before = [try graph.treeBefore(item.commit, sharing: tree)]
-      }
-      last = tree
-      for key in DataTree.differences(before[0], tree) where keys.contains(key) {
-        let value = Value(tree.entries(of: key))
-        // A merge changes nothing but what it keeps of losers: all else it has from one of its parents.
-        if before.dropFirst().contains(where: { $0.entries(of: key).elementsEqual(value) }) { continue }
+      for (key, value) in try graph.changes(of: item.commit) where keys.contains(key) {
         changes[key, default: []].append(Change(clock: item.commit.clock, value: value, seen: item.tips))
       }
     }

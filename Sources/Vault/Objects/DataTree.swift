@@ -14,10 +14,18 @@ struct DataTree: Sendable {
   struct Subtree: Sendable {
     var entries: [Entry] = []
     var name: ObjectName?
+    /// The first blobs of all objects in it, once it was read; nil if it was changed since.
+    var headers: Set<ObjectName>?
 
     init(entries: [Entry] = [], name: ObjectName? = nil) {
       self.entries = entries
       self.name = name
+    }
+
+    /// Whether it has `blob` as the first one of another object than `object`.
+    func hasHeader(_ blob: ObjectName, otherThan object: ObjectID) -> Bool {
+      if let headers, !headers.contains(blob) { return false }
+      return entries.contains { $0.blob == blob && $0.slot.position == 0 && $0.slot.key.object != object }
     }
 
     /// The first entry that is not before `slot`.
@@ -64,6 +72,7 @@ struct DataTree: Sendable {
     let end = subtree.position(of: Slot(key, position: .max))
     subtree.entries.replaceSubrange(start..<end, with: entries)
     subtree.name = nil
+    subtree.headers = nil
   }
 
   /// Every object, in order of ids, then every lost version.
@@ -226,6 +235,7 @@ extension DataTree {
       subtree.entries.append(Entry(slot: slot, blob: entry.object))
     }
     guard !subtree.entries.isEmpty else { throw .commitInvalid(commit, .tree) }
+    subtree.headers = Set(subtree.entries.lazy.filter { $0.slot.position == 0 }.map(\.blob))
     return subtree
   }
 
@@ -240,6 +250,27 @@ extension DataTree {
         into: &keys)
     }
     return keys
+  }
+
+  /// Whether an object has a first blob that it had not in `old`, and that another object has, too.
+  func sharesHeader(since old: DataTree) -> Bool {
+    var new: [ObjectName: ObjectID] = [:]
+    for key in DataTree.differences(old, self) {
+      guard let blob = entries(of: key).first?.blob, blob != old.entries(of: key).first?.blob else { continue }
+      if let other = new.updateValue(key.object, forKey: blob), other != key.object { return true }
+    }
+    // A few are looked up in each subtree; of many, all that there is.
+    if new.count <= 64 {
+      return new.contains { blob, object in
+        subtrees.contains { $0.hasHeader(blob, otherThan: object) }
+          || conflicts.contains { $0.hasHeader(blob, otherThan: object) }
+      }
+    }
+    return (subtrees + conflicts).contains { subtree in
+      subtree.entries.contains { entry in
+        entry.slot.position == 0 && new[entry.blob].map { $0 != entry.slot.key.object } ?? false
+      }
+    }
   }
 
   private static func differences(_ old: Subtree, _ new: Subtree, into keys: inout [ObjectKey]) {
