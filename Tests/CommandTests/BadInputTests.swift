@@ -203,6 +203,22 @@ import Testing
   }
 }
 
+extension NameLineTests {
+  @Test func `members go by label and id`() throws {
+    let (first, second) = try Installation.pair()
+    try second.polykey("set", "default:x", input: "value")
+    try second.carry(to: first)
+    let node = try #require(try second.polykey("key", "show").text.split(separator: "\n").first).dropFirst(5)
+    #expect(try first.polykey("log", "default:x").text.contains("  \(node.prefix(8)) (other)  A x"))
+    #expect(try json(first.polykey("log", "--json", "default:x").text)["label"] as? String == "other")
+    #expect(try first.polykey("members", "default").text.contains("\(node.prefix(16))  writer    other"))
+    let removal = try Program.check(
+      [Installation.program, "remove-member", "default", "other"], environment: first.environment)
+    #expect(removal.errors.hasPrefix("other, \(node.prefix(16)) is removed."), "\(removal.errors)")
+    #expect(try first.attempt("exposed", "default").text == "x  (\(node.prefix(8)) (other))")
+  }
+}
+
 extension Program {
   /// Whether stderr is one line, as every error of polykey's is.
   var isOneSentence: Bool { errors.hasPrefix("polykey: ") && errors.split(separator: "\n").count == 1 }

@@ -124,6 +124,24 @@ import Testing
     #expect(try FileManager.default.contentsOfDirectory(atPath: "\(installation.home)/vaults").count == 1)
   }
 
+  @Test func `a vault is joined once by two at a time`() throws {
+    let (first, second) = (try Installation(), try Installation(vaults: []))
+    try first.polykey("set", "default:x", input: "value")
+    let inviter = try BackgroundProgram(
+      [Installation.program, "invite", "default", "--role", "writer", "--wait", "--listen", "127.0.0.1:0"],
+      environment: first.environment
+    ) { true }
+    try eventually { inviter.output.contains("@") && inviter.output.hasSuffix("\n") }
+    let code = try #require(inviter.output.split(separator: "\n").first { $0.hasPrefix("polykey:") })
+    let programs = try race([["join", String(code)], ["join", String(code)]], second)
+    #expect(programs.contains { $0.status == 0 }, "\(programs.map(\.errors))")
+    // Who comes late finds the vault, or the inviter gone.
+    #expect(programs.allSatisfy { [0, 4, 9].contains($0.status) }, "\(programs.map(\.errors))")
+    #expect(try second.polykey("get", "default:x").text == "value")
+    try second.polykey("verify", "default")
+    #expect(try FileManager.default.contentsOfDirectory(atPath: "\(second.home)/vaults") == ["default.git"])
+  }
+
   @Test func `a bundle is taken once, and a peer that is added is not forgotten`() throws {
     let (first, second) = try Installation.pair()
     try first.polykey("set", "default:x", input: "value")
