@@ -12,8 +12,8 @@ package final class VaultBacking: Backing {
   /// The commit that the file system above shows; apart from `state`, so that looking at it waits for no commit.
   private let shown: Mutex<Shown>
   private let onCommit: @Sendable () -> Void
-  /// Held while files beside the versions are written or removed.
-  private let keeping = Mutex<Void>(())
+  /// Held while files beside the versions are written or removed; whether some were removed since the last durable commit.
+  let keeping = Mutex(false)
 
   /// What the file system above has been told of.
   struct State {
@@ -96,6 +96,7 @@ package final class VaultBacking: Backing {
   package func makeDurable() throws(VFSError) {
     do {
       try vault.repository.flush()
+      try flushDiscarded()
     } catch {
       throw VFSError(error)
     }
@@ -107,23 +108,6 @@ package final class VaultBacking: Backing {
   }
 
   package var limits: NodeLimits { TarForm.limits }
-
-  package func keep(_ node: StoredNode) throws(VFSError) {
-    do {
-      try keeping.withLock { _ throws(VaultError) in try KeptNodes(of: vault, sealer: sealer).keep(node) }
-    } catch .unstorable {
-      throw VFSError(.notSupported)
-    } catch {
-      throw VFSError(error)
-    }
-  }
-
-  package func discardKept(_ objects: [ObjectID]) {
-    keeping.withLock { _ in for object in objects { KeptNodes(of: vault, sealer: sealer).discard(object) } }
-  }
-
-  /// What an earlier file system kept beside the versions, content and all; see ``VirtualFileSystem/restoreKept(_:)``.
-  package func keptNodes() throws(VaultError) -> [StoredNode] { try KeptNodes(of: vault, sealer: sealer).all() }
 
   /// Whether there is something to show that the file system above was not told of: by another process, or by a peer.
   package var isBehind: Bool {
@@ -144,7 +128,10 @@ package final class VaultBacking: Backing {
   private func commit(_ batch: CommitBatch, from state: inout State) throws(VaultError) -> CommitOutcome {
     if batch.puts.isEmpty && batch.removals.isEmpty {
       if let changes = try catchUp(&state) { return .outdated(changes) }
-      if batch.durable { try vault.repository.flushQuickly() }
+      if batch.durable {
+        try vault.repository.flushQuickly()
+        try flushDiscarded()
+      }
       return .committed([:])
     }
     // Before anything is sealed: whoever was removed must not be able to read it.
@@ -175,7 +162,10 @@ package final class VaultBacking: Backing {
     for key in draft.removals { state.unreadable.remove(key) }
     shown.withLock { ($0.commit, $0.own, $0.owesNames) = (head.commit, head.commit, owesNames) }
     // If this fails the version is there all the same; the caller is told, and it will be made again.
-    if batch.durable { try vault.repository.flushQuickly() }
+    if batch.durable {
+      try vault.repository.flushQuickly()
+      try flushDiscarded()
+    }
     return .committed(draft.receipt, refused: draft.refused)
   }
 

@@ -41,7 +41,9 @@ public protocol Backing: AnyObject, Sendable {
   /// - Throws: ``VFSError/Code/notSupported`` if nothing, or nothing so large, can be kept; ``VFSError/Code/noSpace`` or ``VFSError/Code/io``.
   func keep(_ node: StoredNode) throws(VFSError)
 
-  /// Forgets what is kept of these objects; a later file system may be given it all the same if that fails.
+  /// Forgets what is kept of these objects, at once if the process ends, and for good with the next ``commit(_:)`` that is durable.
+  ///
+  /// A later file system may be given it all the same if that fails.
   func discardKept(_ objects: [ObjectID])
 }
 

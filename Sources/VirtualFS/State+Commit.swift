@@ -55,6 +55,8 @@ struct Snapshot: Sendable {
   var items: [Item] = []
   var puts: [StoredNode] = []
   var removals: [ObjectID] = []
+  /// Whether something in it is kept beside the versions, and so must be durable before it is kept no more.
+  var hasKept = false
 
   var isEmpty: Bool { puts.isEmpty && removals.isEmpty }
 
@@ -94,6 +96,7 @@ extension State {
           inode: inode.id, version: inode.version, wasPersisted: inode.isPersisted, wasRequested: inode.isRequested,
           blocks: inode.freshBlocks))
       snapshot.puts.append(storedNode(of: inode, paths: &paths))
+      snapshot.hasKept = snapshot.hasKept || inode.kept != nil
       inode.isInFlight = true
       inode.isRequested = false
       for index in inode.file.parts.indices where inode.file.parts[index].isAhead {
@@ -154,6 +157,7 @@ extension State {
       guard let inode = inodes[item.inode] else { continue }
       inode.isInFlight = false
       inode.refusal = nil
+      inode.kept = nil
       // Otherwise another file took over the object meanwhile.
       guard objects[put.object] === inode else { continue }
       inode.isPersisted = inode.isLinked

@@ -55,12 +55,16 @@ extension VirtualFileSystem {
       if !rewritings.isEmpty { state.withLock { $0.withdraw(rewritings, from: &snapshot) } }
       if snapshot.isEmpty, !durable, !forced { return CommitRound() }
       snapshot.dropZeroParts()
+      let durable = durable || snapshot.hasKept
       let batch = CommitBatch(puts: snapshot.puts, removals: snapshot.removals, durable: durable)
       do throws(VFSError) {
         switch try backing.commit(batch) {
         case .committed(let receipt, let refused):
-          return CommitRound(
-            refused: state.withLock { $0.apply(receipt, refused: refused, of: snapshot, durable: durable) })
+          let (refusals, obsolete) = state.withLock { state in
+            (state.apply(receipt, refused: refused, of: snapshot, durable: durable), state.obsoleteKept())
+          }
+          discardKept(obsolete)
+          return CommitRound(refused: refusals)
         case .outdated(let changes):
           let moment = moment()
           let stale = state.withLock { state in
@@ -98,19 +102,15 @@ extension VirtualFileSystem {
       return state.discarded
     }
     if !discarded.isEmpty { backing.discard(discarded) }
-    let (isDue, durable, obsolete) = state.withLock { state -> (Bool, Bool, [ObjectID]) in
+    let (isDue, durable) = state.withLock { state -> (Bool, Bool) in
       state.requestContent(dirtyBy: now < 5_000_000_000 ? 0 : now - 5_000_000_000)
       let overdue = state.hasOverdue(attributesBy: now < 1_000_000_000 ? 0 : now - 1_000_000_000)
       defer { state.hasUndurableCommits = false }
-      return (overdue, state.hasUndurableCommits, state.obsoleteKept())
+      return (overdue, state.hasUndurableCommits)
     }
     if isDue { commit(durable: false) { _ in } }
     // Not as a commit: others go on committing while the disk works.
-    if durable, (try? backing.makeDurable()) == nil {
-      state.withLock { $0.hasUndurableCommits = true }
-    } else {
-      discardKept(obsolete)
-    }
+    if durable, (try? backing.makeDurable()) == nil { state.withLock { $0.hasUndurableCommits = true } }
   }
 
   /// Commits all that is dirty, durably, temporary files too; for syncfs, unmount and exit.
@@ -118,10 +118,7 @@ extension VirtualFileSystem {
   /// It fails if anything could not be stored, though all else is: ``unstored()`` tells what.
   public func synchronizeAll(reply: @escaping Reply<Void>) {
     state.withLock { $0.requestContent() }
-    commit(durable: true, of: .all) { error in
-      self.discardKept(self.state.withLock { $0.obsoleteKept() })
-      if let error { reply(.failure(error)) } else { reply(.success(())) }
-    }
+    commit(durable: true, of: .all, thenReply: (), to: reply)
   }
 
   /// Asks the backing whether others committed, and applies it; `invalidate` is told before it replies.

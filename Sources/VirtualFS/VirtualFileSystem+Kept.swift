@@ -2,7 +2,7 @@
 //
 // A program that saves carefully writes a new file, makes it durable, and renames it over the old one. The new file's name means
 // nothing, so no version has it: until the rename the backing keeps the file beside the versions, and gives it to the next file
-// system if the power fails. It is discarded once the version that has its content is durable.
+// system if this one ends before. A commit that has a kept file in it is durable, and the file is discarded after that.
 
 extension VirtualFileSystem {
   /// Makes a file survive power loss, then replies: by a commit, or kept beside the versions.
@@ -97,7 +97,8 @@ extension State {
   mutating func finishKeeping(_ node: StoredNode, of id: InodeID, at version: Inode.Versions, isKept: Bool) -> Bool {
     if isKept { kept[node.object] = id }
     guard let inode = inodes[id], inode.isLinked else { return true }
-    guard isKept else {
+    // If a commit took it along meanwhile, that may not be durable.
+    guard isKept, inode.object == node.object, !inode.isPersisted, !inode.isInFlight else {
       settle(inode)
       return false
     }
@@ -125,7 +126,7 @@ extension State {
     return false
   }
 
-  /// What is kept and need not be any more, as it is a version since, or gone; these are noted as kept no more.
+  /// What is kept and need not be any more, as it is a durable version since, or gone; these are noted as kept no more.
   mutating func obsoleteKept() -> [ObjectID] {
     guard !kept.isEmpty else { return [] }
     let obsolete = kept.filter { object, id in
@@ -155,11 +156,23 @@ extension State {
       .map { Twin(object: $0.object, content: $0.file.stored) }
   }
 
+  /// Whether directories of these names are there, or can be made.
+  private func canLead(_ names: some Sequence<Name>) -> Bool {
+    var directory = root
+    for name in names {
+      guard let next = directory.directory[name] else { return true }
+      guard next.isDirectory else { return false }
+      directory = next
+    }
+    return true
+  }
+
   /// Makes a kept node a new one; returns what a cache above must forget.
   fileprivate mutating func restoreKept(_ node: StoredNode, at moment: Moment) -> [Invalidation] {
     guard let path = node.paths.first.flatMap(Path.init) else { return [] }
     var merge = ExternalMerge([], moment: moment)
-    let parent = makeDirectory(path.parents, &merge)
+    // Where a file is in the way by now, it stays, and this one comes to the root directory.
+    let parent = canLead(path.parents) ? makeDirectory(path.parents, &merge) : root
     let inode = makeInode(
       kind: node.body.kind, object: node.object, mode: node.mode, owner: node.owner, group: node.group,
       time: node.modified)
@@ -177,6 +190,7 @@ extension State {
     inode.attributesDirtySince = moment.monotonic
     (inode.isSettled, inode.isRequested) = (true, true)
     kept[node.object] = inode.id
+    inode.kept = Inode.Kept(object: node.object, version: inode.version)
     return merge.told.invalidations
   }
 }

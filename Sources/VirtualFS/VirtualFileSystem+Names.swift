@@ -129,13 +129,18 @@ extension VirtualFileSystem {
     let outcome = attempt { () throws(VFSError) in
       try state.withLock { state throws(VFSError) in
         try state.checkSpaceForNames(available: available)
-        return try body(&state)
+        return (try body(&state), state.obsoleteKept())
       }
     }
     switch outcome {
     case .failure(let error): reply(.failure(error))
-    case .success(.inMemory): reply(.success(()))
-    case .success(.needsCommit(let subject)): commit(of: subject, thenReply: (), to: reply)
+    case .success((let outcome, let obsolete)):
+      // What was removed must not come back with the next file system.
+      discardKept(obsolete)
+      switch outcome {
+      case .inMemory: reply(.success(()))
+      case .needsCommit(let subject): commit(of: subject, thenReply: (), to: reply)
+      }
     }
   }
 }

@@ -140,7 +140,6 @@ import Testing
     let names = try again.list().sorted()
     #expect(names.count == 3 && names[0...1] == ["link", "x"] && names[2].hasPrefix("x~"))
     #expect(try again.text("x") == "1" && again.text(names[2]) == "2")
-    again.fs.tick()
     #expect(f.backing.keptPaths == [] && again.fs.unstored().isEmpty && f.backing.content(names[2]) == Array("2".utf8))
   }
 }

@@ -39,10 +39,9 @@ import Testing
     let paths = f.backing.batches.flatMap(\.puts).flatMap(\.paths).map { String(decoding: $0, as: UTF8.self) }
     #expect(Set(paths) == ["secret"] && f.backing.batches.allSatisfy { $0.removals.isEmpty })
     #expect(f.backing.node("secret")?.object == object && f.backing.content("secret") == Array("two".utf8))
-    // What is kept goes when the version is durable.
-    #expect(f.backing.keptPaths == [temporary, temporary])
-    f.fs.tick()
-    #expect(f.backing.keptPaths == [] && f.backing.storage.withLock { $0.syncs } > 0)
+    // What is kept goes with the version, which is as durable.
+    #expect(f.backing.keptPaths == [] && f.backing.storage.withLock { $0.keeps } == 2)
+    #expect(f.backing.batches.suffix(2).allSatisfy { $0.durable })
   }
 
   @Test func `under a name that tells nothing it is one more version, of the same object all the same`() throws {
@@ -71,8 +70,7 @@ import Testing
     #expect(try before.text("secret") == "old" && before.text("secret.h4Gd7a") == "new")
     before.fs.tick()
     #expect(f.backing.content("secret.h4Gd7a") == Array("new".utf8))
-    before.fs.tick()
-    #expect(f.backing.keptPaths == [])
+    #expect(f.backing.keptPaths == [] && f.backing.batches.last?.durable == true)
     // The object is stored by now: it does not come twice.
     f.backing.storage.withLock { storage in
       for node in storage.nodes.values where node.paths == [Array("secret.h4Gd7a".utf8)] {
@@ -86,8 +84,15 @@ import Testing
   @Test func `what became a version is not brought back under its temporary name`() throws {
     let f = fixture()
     try f.put("secret", "old")
-    try save(f, "new", by: "secret.h4Gd7a", over: "secret")
+    let handle = try f.create("secret.h4Gd7a")
+    try f.write(handle, Array("new".utf8))
+    try f.fsync(handle)
+    let kept = f.backing.storage.withLock { $0.kept }
     #expect(f.backing.keptPaths == ["secret.h4Gd7a"])
+    try f.rename("secret.h4Gd7a", "secret")
+    #expect(f.backing.keptPaths == [])
+    // The process ended between the commit and the removal.
+    f.backing.storage.withLock { $0.kept = kept }
     let again = f.restarted(ReplacementTests.options)
     #expect(try again.list() == ["secret"] && again.text("secret") == "new" && f.backing.keptPaths == [])
   }
@@ -106,12 +111,19 @@ import Testing
     try again.put("secret.new1", "other")
     try again.unlink("d/secret")
     try again.rmdir("d")
-    again.fs.restoreKept(f.backing.storage.withLock { Array(($0.kept ?? [:]).values) })
+    let kept = f.backing.storage.withLock { Array(($0.kept ?? [:]).values) }
+    again.fs.restoreKept(kept)
     again.fs.tick()
     let names = try again.list().sorted()
     #expect(names.count == 4 && names[0...2] == ["d", "secret", "secret.new1"] && names[3].hasPrefix("secret.new1~"))
     #expect(try again.text(names[3]) == "kept" && again.text("d/secret.new1") == "kept")
     #expect(f.backing.content("d/secret.new1") == Array("kept".utf8) && f.backing.violations == [])
+    // Nor a file where the directory was.
+    let third = Fixture()
+    try third.put("d", "file")
+    third.fs.restoreKept(kept)
+    let places = try third.list().sorted()
+    #expect(try third.text("d") == "file" && places.count == 3 && places[1] == "secret.new1")
   }
 
   @Test func `changed after it was made durable, or too large, it is stored as any file is`() throws {
@@ -143,8 +155,8 @@ import Testing
     let handle = try f.create("x~", options: .only(\.read, \.write, \.synchronous))
     try f.write(handle, Array("1".utf8))
     #expect(f.backing.keptPaths == ["x~"] && f.backing.batches.isEmpty)
+    // What is removed does not come back with the next file system.
     try f.unlink("x~")
-    f.fs.tick()
     #expect(f.backing.keptPaths == [])
   }
 

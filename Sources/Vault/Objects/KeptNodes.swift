@@ -60,6 +60,12 @@ struct KeptNodes: Sendable {
   /// Forgets what is kept of an object, if anything is.
   func discard(_ object: ObjectID) { try? Files.remove(path(of: object)) }
 
+  /// Makes what was discarded be so after a power loss, too.
+  func flush() throws(VaultError) {
+    // Somebody may have deleted the keynode's state.
+    if Files.exists(directory) { try Files.synchronize(directory) }
+  }
+
   /// All that is kept, content and all; what does not open stays where it is, and is left out.
   func all() throws(VaultError) -> [StoredNode] {
     var nodes: [StoredNode] = []

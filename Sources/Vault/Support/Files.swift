@@ -168,7 +168,11 @@ enum Files {
   }
 
   private static func synchronizeDirectory(of path: String) throws(VaultError) {
-    let parent = path.lastIndex(of: "/").map { $0 == path.startIndex ? "/" : String(path[..<$0]) } ?? "."
+    try synchronize(path.lastIndex(of: "/").map { $0 == path.startIndex ? "/" : String(path[..<$0]) } ?? ".")
+  }
+
+  /// Puts a directory's entries on disk.
+  static func synchronize(_ parent: String) throws(VaultError) {
     let descriptor = unsafe Glibc.open(parent, O_RDONLY | O_DIRECTORY | O_CLOEXEC)
     guard descriptor >= 0 else { throw .io(errno) }
     defer { close(descriptor) }

@@ -68,7 +68,8 @@ final class SimulatedNode {
     guard let backing, vault?.role?.mayWrite == true else { return false }
     while true {
       switch try backing.commit(batch) {
-      case .committed(let receipt, _):
+      case .committed(let receipt, let refused):
+        if let error = refused.values.first { throw error }
         for node in batch.puts {
           var node = node
           if case .regular(var content) = node.body, let parts = receipt[node.object] {
