@@ -98,8 +98,8 @@ extension Replayer {
         }
         // The kernel believes the answers' sizes and times, also if there is a newer content when it gets to read them.
         let subject = try? server.volumes.place(of: replay.subject.node)
-        subject.map { $0.fileSystem.hold($0.inode) }
-        defer { subject.map { $0.fileSystem.confirm($0.inode) } }
+        let isHeld = subject.map { $0.fileSystem.hold($0.inode) } ?? false
+        defer { if let subject, isHeld { subject.fileSystem.confirm(subject.inode) } }
         try call(replay, spots, directories.map(\.descriptor), isLast: turn == Replayer.tries)
         return
       } catch .system(EACCES) {

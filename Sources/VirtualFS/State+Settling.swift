@@ -64,11 +64,15 @@ extension State {
   }
 
   /// A cache above is told of new content: until it confirms that, nobody opens the file for reading.
-  mutating func noteUntold(_ inode: Inode, at monotonic: UInt64) {
-    guard isConfirmed, inode.isKnown else { return }
+  ///
+  /// - Returns: Whether it is to confirm that.
+  @discardableResult
+  mutating func noteUntold(_ inode: Inode, at monotonic: UInt64) -> Bool {
+    guard isConfirmed, inode.isKnown else { return false }
     inode.untold += 1
     inode.untoldSince = monotonic
     unsettled.insert(inode.id)
+    return true
   }
 
   /// Shows new content that waited; returns what a cache above must forget.

@@ -28,9 +28,14 @@ extension VirtualFileSystem {
   }
 
   /// A cache above may hold something else than an inode's content until ``confirm(_:)`` is called once more: nobody opens it meanwhile.
-  public func hold(_ inode: InodeID) {
+  ///
+  /// - Returns: Whether it is to be called.
+  public func hold(_ inode: InodeID) -> Bool {
     let monotonic = monotonic()
-    state.withLock { state in if let inode = state.inodes[inode] { state.noteUntold(inode, at: monotonic) } }
+    return state.withLock { state in
+      guard let inode = state.inodes[inode] else { return false }
+      return state.noteUntold(inode, at: monotonic)
+    }
   }
 
   /// Lets land all that waits, and nothing wait from now on.
