@@ -12,6 +12,7 @@ package final class VaultBacking: Backing {
   /// The commit that the file system above shows; apart from `state`, so that looking at it waits for no commit.
   private let shown: Mutex<Shown>
   private let onCommit: @Sendable () -> Void
+  private let onFailure: @Sendable (VaultError) -> Void
 
   /// What the file system above has been told of.
   struct State {
@@ -33,12 +34,16 @@ package final class VaultBacking: Backing {
     var members: ObjectName
   }
 
-  /// Calls `onCommit` after each commit of its own, from the thread that made it.
+  /// Calls `onCommit` after each commit of its own, from the thread that made it, and `onFailure` when one cannot be made.
   ///
   /// Throws what reading the newest commit's trees throws.
-  package init(_ vault: Vault, onCommit: @escaping @Sendable () -> Void = {}) throws(VaultError) {
+  package init(
+    _ vault: Vault, onCommit: @escaping @Sendable () -> Void = {},
+    onFailure: @escaping @Sendable (VaultError) -> Void = { _ in }
+  ) throws(VaultError) {
     self.vault = vault
     self.onCommit = onCommit
+    self.onFailure = onFailure
     sealer = ObjectSealer(vault)
     let own = try vault.ownTip()
     let head = try vault.view()
@@ -78,6 +83,7 @@ package final class VaultBacking: Backing {
       if case .committed(let receipt) = outcome, !receipt.isEmpty || !batch.removals.isEmpty { onCommit() }
       return outcome
     } catch {
+      onFailure(error)
       throw VFSError(error)
     }
   }

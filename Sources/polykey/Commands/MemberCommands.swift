@@ -125,7 +125,7 @@ struct ListExposed: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "exposed",
     abstract: "List the secrets that removed members could read and that were not changed since.",
-    discussion: "Exits 0 when the list is empty, else 1.\n\nExample: polykey exposed prod")
+    discussion: "Exits 0 when the list is empty, else 11.\n\nExample: polykey exposed prod")
 
   @OptionGroup var chosen: VaultOptions
   @Flag(help: "Print one JSON object a line.") var json = false
@@ -149,7 +149,7 @@ struct ListExposed: ParsableCommand {
           }
         }
       }
-      if count > 0 { throw ExitCode(Failure.Status.failed.rawValue) }
+      if count > 0 { throw ExitCode(Failure.Status.remaining.rawValue) }
     }
   }
 }

@@ -12,13 +12,15 @@ enum BackgroundMount {
     // The state may have been deleted, or never been in a restored keynode.
     unsafe mkdir(keynode.paths.state, 0o700)
     let null = unsafe open("/dev/null", O_RDWR | O_CLOEXEC)
+    guard null >= 0 else { throw Failure(.mount, "cannot open /dev/null: \(ErrorNumber.text(errno))") }
     let log = unsafe open("\(keynode.paths.state)/mount.log", O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0o600)
-    guard null >= 0, log >= 0 else {
+    // Reading needs no byte of the keynode's disk.
+    guard log >= 0 || request.options.readOnly else {
       throw Failure(.mount, "cannot open \(keynode.paths.state)/mount.log: \(ErrorNumber.text(errno))")
     }
     defer {
       close(null)
-      close(log)
+      if log >= 0 { close(log) }
     }
     // The secret is in the pipe's buffer, in kernel memory, before the process starts: it never is an argument or a file.
     let text = try explained { try IdentityFile.text(of: keynode.identity) }
@@ -29,7 +31,7 @@ enum BackgroundMount {
     let child = try Child(
       "/proc/self/exe",
       ["mount"] + arguments + ["--foreground", "--identity-descriptor", "3", "--ready-descriptor", "4"],
-      descriptors: [null, null, log, identity.reader, readiness.writer])
+      descriptors: [null, null, log >= 0 ? log : null, identity.reader, readiness.writer], name: "polykey")
     readiness.closeWriter()
     guard let answer = Readiness.wait(on: readiness.reader) else {
       let status = child.wait()
