@@ -13,6 +13,9 @@ static inline int clinux_forbid_dumps(void) {
   return prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
 }
 
+// prctl(2), PR_SET_NAME: what ps(1) calls this thread, and with it the process if it is the first; at most 15 bytes.
+static inline int clinux_set_name(const char *name) { return prctl(PR_SET_NAME, name, 0, 0, 0); }
+
 // memfd_create(2), closed on exec: a file that is only in memory.
 static inline int clinux_memory_file(void) { return (int)syscall(SYS_memfd_create, "polykey", 1u); }
 

@@ -138,6 +138,13 @@ uint32_t fb_session_drain(fb_session *session, uint32_t limit) {
 
 void fb_session_unmount(fb_session *session) { fuse_session_unmount(session->fuse); }
 
+void fb_session_abandon(fb_session *session) {
+  int null = open("/dev/null", O_RDWR | O_CLOEXEC);
+  if (null < 0) return;
+  dup3(null, fuse_session_fd(session->fuse), O_CLOEXEC);
+  close(null);
+}
+
 void fb_session_destroy(fb_session *session) {
   fuse_session_destroy(session->fuse);
   sem_destroy(&session->wake);

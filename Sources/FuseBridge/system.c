@@ -7,7 +7,9 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/mount.h>
+#include <sys/stat.h>
 #include <sys/vfs.h>
+#include <sys/xattr.h>
 #include <unistd.h>
 
 static pthread_mutex_t log_lock = PTHREAD_MUTEX_INITIALIZER;
@@ -51,13 +53,26 @@ void fb_stderr_restore(int token, char *text, size_t size) {
 int fb_is_disconnected(const char *path) {
   // Attributes are cached even when the process is gone, but this always asks it.
   struct statfs status;
-  return statfs(path, &status) != 0 && errno == ENOTCONN;
+  return statfs(path, &status) != 0 && (errno == ENOTCONN || errno == ECONNABORTED);
+}
+
+int fb_device(const char *path, uint32_t *major, uint32_t *minor) {
+  struct statx status;
+  if (statx(AT_FDCWD, path, AT_STATX_DONT_SYNC | AT_NO_AUTOMOUNT, STATX_TYPE, &status) != 0) return -1;
+  *major = status.stx_dev_major;
+  *minor = status.stx_dev_minor;
+  return 0;
 }
 
 int fb_pipe(int *ends) { return pipe2(ends, O_CLOEXEC); }
 
 int fb_umount(const char *directory, int lazy) {
   return umount2(directory, UMOUNT_NOFOLLOW | (lazy ? MNT_DETACH : 0));
+}
+
+int fb_read_attribute(const char *path, const char *name) {
+  char value[256];
+  return lgetxattr(path, name, value, sizeof value) < 0 ? -1 : 0;
 }
 
 int fb_syncfs(const char *directory) {

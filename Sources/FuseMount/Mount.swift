@@ -15,6 +15,8 @@ package final class Mount: Sendable {
 
   /// The directory's absolute path.
   package let directory: String
+  /// The file system's number, as ``MountTable/Entry/device``; nil if the table cannot be read.
+  package let device: String?
   private let options: MountOptions
   private let volumes: VolumeTable
   private let server: Server
@@ -41,6 +43,7 @@ package final class Mount: Sendable {
     self.directory = try MountPoint.prepare(directory, options: options)
     server = Server(volumes: volumes, kernelCache: options.kernelCache)
     session = try Session(server: server, options: options, at: self.directory)
+    device = (try? MountTable.topmost(at: self.directory))?.device
     replayer = options.readOnly ? nil : Replayer(server: server, session: session, at: self.directory)
     notifier = Notifier(session: session, volumes: volumes, replayer: replayer)
     ticker = Ticker(volumes: volumes)
@@ -48,24 +51,28 @@ package final class Mount: Sendable {
     for fileSystem in volumes.fileSystems { fileSystem.startConfirming() }
   }
 
-  deinit { if !hasRun.load(ordering: .acquiring) { session.unmount() } }
+  deinit { if !hasRun.load(ordering: .acquiring) { detach() } }
 
   /// Serves until the directory is unmounted, by ``requestUnmount()``, umount(8) or fusermount3; once.
   ///
   /// Blocks. When it returns all changes are stored durably, all requests are answered, and the mount is gone; what still
   /// has files open below gets ENOTCONN.
   ///
+  /// `isToRepeat` is asked when changes cannot be stored, as long as it says so; it may wait. It is also told whether the mount
+  /// was ended by somebody else, who waits for nothing.
+  ///
   /// - Throws: ``MountError/notSaved(_:)``; ``MountError/system(errno:)`` if threads cannot be made.
-  package func run() throws(MountError) {
+  package func run(isToRepeat: (MountError, _ isGone: Bool) -> Bool = { _, _ in false }) throws(MountError) {
     precondition(!hasRun.exchange(true, ordering: .acquiringAndReleasing), "a mount is served once")
     var failure: MountError?
+    var isGone = true
     do throws(MountError) {
       try session.start(threads: min(max(options.threads, 2), 64))
       try notifier.start()
       try replayer?.start()
       try ticker.start()
       try settler.start()
-      let isGone = session.wait()
+      isGone = session.wait()
       ticker.stop()
       notifier.stop()
       replayer?.stop()
@@ -89,9 +96,21 @@ package final class Mount: Sendable {
       server.pending.wait()
       if !isQueued { break }
     }
-    failure = synchronizeAll() ?? failure
-    session.unmount()
+    while let unsaved = synchronizeAll() {
+      if isToRepeat(unsaved, isGone) { continue }
+      failure = unsaved
+      break
+    }
+    detach()
     if let failure { throw failure }
+  }
+
+  /// Takes the mount from its directory, if it is there, and closes the connection.
+  ///
+  /// After a lazy unmount, or where only others still hold it, something else may be mounted at the directory.
+  private func detach() {
+    let found = (try? MountTable.topmost(at: directory))?.device
+    if device == nil || found == device { session.unmount() } else { session.abandon() }
   }
 
   /// Lets ``run()`` end; may be called from any thread and from a signal handler, more than once.

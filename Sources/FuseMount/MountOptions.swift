@@ -13,6 +13,8 @@ package struct MountOptions: Sendable {
   package var accessTimes = AccessTimes.all
   /// Threads that serve requests, 2...64.
   package var threads: UInt32 = 8
+  /// What is mounted, after `polykey:` in the table of mounts, without comma and backslash; nil for all vaults.
+  package var source: String?
   /// Further options of mount(8), already checked; in order.
   package private(set) var extra: [String] = []
 
@@ -56,9 +58,19 @@ package struct MountOptions: Sendable {
     }
   }
 
+  /// What it was asked for, in one line in which equal mounts are equal.
+  package var summary: String {
+    var words: Set<String> = Set(extra).subtracting(["rw", "async", "atime"])
+    if allowOther { words.insert("allow_other") }
+    if readOnly { words.insert("ro") }
+    if !kernelCache { words.insert("no_cache") }
+    return words.sorted().joined(separator: ",")
+  }
+
   /// The list for libfuse; `fuse.polykey` is then the type in /proc/mounts.
   var list: String {
-    var options = ["default_permissions", "fsname=polykey", "subtype=polykey"]
+    let source = source.map { "polykey:\($0)" } ?? "polykey"
+    var options = ["default_permissions", "fsname=\(source)", "subtype=polykey"]
     if allowOther { options.append("allow_other") }
     if readOnly { options.append("ro") }
     return (options + extra).joined(separator: ",")

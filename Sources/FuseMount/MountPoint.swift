@@ -5,7 +5,7 @@ enum MountPoint {
   /// Checks `directory`, removes a dead mount of polykey's from it, and returns its absolute path.
   static func prepare(_ directory: String, options: MountOptions) throws(MountError) -> String {
     let path = try resolve(directory)
-    while let entry = try MountTable.entry(at: path) {
+    while let entry = try MountTable.topmost(at: path), entry.isPolykey {
       guard entry.isStale else { throw .alreadyMounted }
       do throws(MountError) { try Unmounting.unmount(path, lazy: true) } catch { throw .stale }
     }

@@ -10,6 +10,10 @@ package enum MountTable {
     package let isReadOnly: Bool
     /// The user who mounted it.
     package let user: UInt32?
+    /// The file system's number, as `MAJOR:MINOR`: the same wherever it is mounted, and no other's while anybody holds it.
+    package let device: String
+    /// Whether it is polykey's.
+    package let isPolykey: Bool
 
     /// The path for people and system calls; not exact if it is not UTF-8.
     package var directory: String { String(decoding: path, as: UTF8.self) }
@@ -35,19 +39,33 @@ package enum MountTable {
     try entries().last { $0.path.elementsEqual(directory.utf8) }
   }
 
-  /// Parses /proc/PID/mountinfo; proc_pid_mountinfo(5).
-  static func parse(_ text: [UInt8]) -> [Entry] {
+  /// The mount that is seen at the absolute path `directory`, of whatever kind; nil if none begins there.
+  package static func topmost(at directory: String) throws(MountError) -> Entry? {
+    parseAll(try read("/proc/self/mountinfo")).last { $0.path.elementsEqual(directory.utf8) }
+  }
+
+  /// Where a process sees the file system `device` mounted; empty if nowhere, or if we may not look.
+  package static func places(of device: String, process: String = "self") -> [String] {
+    guard let text = try? read("/proc/\(process)/mountinfo") else { return [] }
+    return parseAll(text).filter { $0.device == device }.map(\.directory)
+  }
+
+  /// Parses polykey's entries of /proc/PID/mountinfo; proc_pid_mountinfo(5).
+  static func parse(_ text: [UInt8]) -> [Entry] { parseAll(text).filter(\.isPolykey) }
+
+  private static func parseAll(_ text: [UInt8]) -> [Entry] {
     text.split(separator: UInt8(ascii: "\n")).compactMap { line in
       let fields = line.split(separator: UInt8(ascii: " "))
       // After a varying number of optional fields, "-", the type, the source and the file system's options.
-      guard let dash = fields.firstIndex(where: { $0.elementsEqual("-".utf8) }), dash >= 6, fields.count > dash + 3,
-        fields[dash + 1].elementsEqual("fuse.polykey".utf8)
+      guard let dash = fields.firstIndex(where: { $0.elementsEqual("-".utf8) }), dash >= 6, fields.count > dash + 3
       else { return nil }
       let options = fields[5].split(separator: UInt8(ascii: ",")) + fields[dash + 3].split(separator: UInt8(ascii: ","))
       let user = options.first { $0.starts(with: "user_id=".utf8) }
       return Entry(
         path: unescape(fields[4]), isReadOnly: options.contains { $0.elementsEqual("ro".utf8) },
-        user: user.flatMap { UInt32(String(decoding: $0.dropFirst(8), as: UTF8.self)) })
+        user: user.flatMap { UInt32(String(decoding: $0.dropFirst(8), as: UTF8.self)) },
+        device: String(decoding: fields[2], as: UTF8.self),
+        isPolykey: fields[dash + 1].elementsEqual("fuse.polykey".utf8))
     }
   }
 

@@ -75,6 +75,9 @@ final class Session: @unchecked Sendable {
   /// Detaches the mount, if it is still there, and closes the connection.
   func unmount() { unsafe fb_session_unmount(pointer) }
 
+  /// Closes the connection, and touches nothing that is mounted.
+  func abandon() { unsafe fb_session_abandon(pointer) }
+
   /// Makes the kernel forget the attributes of an inode, and its content too unless `attributesOnly`.
   func notifyInode(_ node: UInt64, attributesOnly: Bool) {
     _ = unsafe fb_notify_inode(pointer, node, attributesOnly ? -1 : 0, 0)

@@ -1,5 +1,6 @@
 internal import FuseBridge
 internal import Glibc
+internal import VirtualFS
 
 /// Unmounting from outside: by another process than the one that serves.
 package enum Unmounting {
@@ -12,7 +13,7 @@ package enum Unmounting {
   ///   ``MountError/helperMissing``, ``MountError/refused(_:)`` or ``MountError/system(errno:)``.
   package static func unmount(_ directory: String, lazy: Bool = false) throws(MountError) {
     let path = try MountPoint.resolve(directory)
-    guard try MountTable.entry(at: path) != nil else { throw .notMounted }
+    guard try MountTable.topmost(at: path)?.isPolykey == true else { throw .notMounted }
     for _ in 1..<tries {
       do throws(MountError) {
         return try detach(path, lazy: lazy)
@@ -21,6 +22,26 @@ package enum Unmounting {
       }
     }
     try detach(path, lazy: lazy)
+  }
+
+  /// Has the process that serves `directory` store all changes durably, and waits for it; does nothing if that process is gone.
+  ///
+  /// - Throws: ``MountError/notSaved(_:)``.
+  package static func storeAll(at directory: String) throws(MountError) {
+    // Dirty pages of mappings first, as far as the kernel waits for them.
+    _ = unsafe fb_syncfs(directory)
+    while unsafe fb_read_attribute(directory, Server.storeAttribute) < 0 {
+      switch errno {
+      case EINTR: continue
+      case ENOSPC: throw .notSaved(VFSError(.noSpace))
+      case EROFS: throw .notSaved(VFSError(.readOnly))
+      case E2BIG: throw .notSaved(VFSError(.argumentListTooLong))
+      case ENAMETOOLONG: throw .notSaved(VFSError(.nameTooLong))
+      case EIO: throw .notSaved(VFSError(.io))
+      // The process is gone, or the mount is not ours, or something else than we know.
+      default: return
+      }
+    }
   }
 
   /// While a change from outside is told to watchers the mount is busy, for less than a millisecond.

@@ -40,6 +40,7 @@ extension Repository {
     looseLimit: Int = 2000, grace: Int = 600, mergeLimit: Int = 1 << 28, now: Int? = nil,
     shouldStop: @escaping @Sendable () -> Bool = { false }
   ) throws(GitError) -> ConsolidationReport {
+    try prepareToWrite()
     var report = ConsolidationReport()
     guard let lock = try root.openFile("polykey/consolidation", O_RDWR | O_CREAT, mode: 0o644),
       flock(lock.raw, LOCK_EX | LOCK_NB) == 0

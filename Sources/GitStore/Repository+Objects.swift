@@ -97,6 +97,7 @@ extension Repository: ObjectSource {
   /// They get their names before they are synced, so that one journal transaction holds all of it. Should power fail then, a file
   /// may be found empty, but no reference leads to it, and recovery removes it.
   func writeLoose(_ objects: [NewObject], durability: Durability) throws(GitError) -> [Descriptor] {
+    try prepareToWrite()
     var files: [Descriptor] = []
     for object in objects {
       let target = Self.loosePath(object.name)
@@ -126,6 +127,7 @@ extension Repository: ObjectSource {
 
   /// Makes the file at `path`, a loose object's, the object `name`; it counts as written with ``Durability/processCrash``.
   func adopt(_ path: String, as name: ObjectName) throws(GitError) {
+    try prepareToWrite()
     _ = try place(path, as: name)
     pending.withLock { $0.objects.append(name) }
   }

@@ -5,15 +5,21 @@ extension Repository {
   /// Joins the users of the repository; the first one cleans up after those before.
   func join() throws(GitError) {
     guard let users else { return }
-    for directory in ["polykey/durable", "polykey/spare"] { try root.makeDirectory(directory) }
+    do throws(GitError) {
+      try makeOwnDirectories()
+    } catch .outOfSpace {
+      isUnnoted.store(true, ordering: .relaxed)
+    }
     if flock(users.raw, LOCK_EX | LOCK_NB) == 0 {
       try recover()
       // All that is there now is durable: building on it needs no sync.
       _ = try references()
       pending.withLock { $0.everything = false }
     } else {
-      // Others are at work, perhaps with commits that only a sync of everything covers; and they are to know that we were.
+      // Others are at work, perhaps with commits that only a sync of everything covers, and they are to know that we were; or they only read, for
+      // lack of room.
       pending.withLock { $0.everything = true }
+      if try session()?.hasSuffix(" open\n") != true { isUnnoted.store(true, ordering: .relaxed) }
       // On a full disk nothing is written, so nothing can be lost.
       try? root.write([1], to: users, at: 0)
     }
@@ -22,6 +28,24 @@ extension Repository {
       let code = errno
       guard code == EINTR else { throw GitError(errno: code) }
     }
+  }
+
+  private func makeOwnDirectories() throws(GitError) {
+    for directory in ["polykey/durable", "polykey/spare"] { try root.makeDirectory(directory) }
+  }
+
+  /// Does before the first write what there was no room for when the repository was opened: reading needs none.
+  ///
+  /// - Throws: ``GitError/outOfSpace``.
+  func prepareToWrite() throws(GitError) {
+    guard isUnnoted.load(ordering: .relaxed) else { return }
+    try makeOwnDirectories()
+    try noteSession(clean: false)
+    isUnnoted.store(false, ordering: .relaxed)
+  }
+
+  private func session() throws(GitError) -> String? {
+    try root.read(Self.session).map { String(decoding: $0, as: UTF8.self) }
   }
 
   /// Makes what is pending durable, as far as that works, and notes that nothing is.
@@ -39,7 +63,7 @@ extension Repository {
   }
 
   private func recover() throws(GitError) {
-    let session = try root.read(Self.session).map { String(decoding: $0, as: UTF8.self) }
+    let session = try session()
     let boot = try Self.bootIdentifier()
     if let session, !session.hasSuffix(" clean\n") {
       try removeLeftovers()
@@ -53,7 +77,11 @@ extension Repository {
     // All that is there is durable now.
     for name in try root.names(in: "polykey/durable") { try root.remove("polykey/durable/\(name)") }
     if let users, try root.status(of: users).size > 0 { try root.truncate(users, to: 0) }
-    try noteSession(clean: false)
+    do throws(GitError) {
+      try noteSession(clean: false)
+    } catch .outOfSpace {
+      isUnnoted.store(true, ordering: .relaxed)
+    }
   }
 
   static let session = "polykey/session"

@@ -163,6 +163,7 @@ extension Repository {
   private func withReferenceLock(_ body: () throws(GitError) -> Void) throws(GitError) {
     try references.withLock { file throws(GitError) in
       guard let file else { throw .io(EROFS) }
+      try prepareToWrite()
       while flock(file.raw, LOCK_EX) != 0 {
         let code = errno
         guard code == EINTR else { throw GitError(errno: code) }

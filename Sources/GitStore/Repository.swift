@@ -24,6 +24,8 @@ package final class Repository: Sendable {
   /// Nil until many writes are expected.
   let journal = Mutex<Journal?>(nil)
   let spareCount = Atomic<UInt64>(0)
+  /// Whether the disk was too full to note that a session begins, which is to be done before anything is written.
+  let isUnnoted = Atomic(false)
   private let temporaryCount = Atomic<UInt64>(0)
   private let temporaryPrefix: String
   let readyFiles: ReadyFiles
@@ -141,8 +143,8 @@ package final class Repository: Sendable {
       try root.makeParents(of: path)
       return try root.openFile(path, O_RDWR | O_CREAT, mode: 0o644)
     } catch {
-      // Reading needs no locks: a repository on read-only media, or another user's, can still be read.
-      guard [GitError.io(EROFS), .io(EACCES), .io(EPERM)].contains(error) else { throw error }
+      // Reading needs no locks: a repository on read-only media or a full disk, or another user's, can still be read.
+      guard [GitError.io(EROFS), .io(EACCES), .io(EPERM), .outOfSpace].contains(error) else { throw error }
       return nil
     }
   }

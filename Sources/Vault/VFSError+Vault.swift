@@ -7,7 +7,7 @@ extension VFSError {
     switch error {
     case .objectDamaged, .commitInvalid, .pathMissing, .versionMissing, .versionAmbiguous, .notAVault, .notAMember,
       .formatUnsupported, .phraseMalformed, .identityMalformed, .wrongPassphrase, .passphraseNeeded, .keynodeMissing,
-      .keynodeExists, .vaultMissing, .vaultExists, .vaultMounted, .vaultNameInvalid, .recipientMalformed,
+      .keynodeExists, .vaultMissing, .vaultExists, .vaultMounted, .vaultNamed, .vaultNameInvalid, .recipientMalformed,
       .memberMissing, .memberAmbiguous, .tooManyMembers, .lastOwner, .setBack, .memberReturned:
       self.init(.corrupt)
     case .roleForbids: self.init(.readOnly)

@@ -156,7 +156,8 @@ package final class Vault: Sendable {
   /// Puts all on the disk, and packs loose objects if no mount did so in time.
   package func finish() throws(VaultError) {
     try flush()
-    if try repository.hasManyLooseObjects() { try consolidate { false } }
+    // Packing is housekeeping: all is stored, and the next mount tries again.
+    if try repository.hasManyLooseObjects() { try? consolidate { false } }
   }
 
   /// Packs loose objects if there are many, and removes what was packed long enough ago; others may read and write meanwhile.

@@ -14,6 +14,7 @@ package final class VaultBacking: Backing {
   private let onCommit: @Sendable () -> Void
   /// Held while files beside the versions are written or removed; whether some were removed since the last durable commit.
   let keeping = Mutex(false)
+  private let onFailure: @Sendable (VaultError) -> Void
 
   /// What the file system above has been told of.
   struct State {
@@ -39,12 +40,16 @@ package final class VaultBacking: Backing {
     var owesNames = false
   }
 
-  /// Calls `onCommit` after each commit of its own, from the thread that made it.
+  /// Calls `onCommit` after each commit of its own, from the thread that made it, and `onFailure` when one cannot be made.
   ///
   /// Throws what reading the newest commit's trees throws.
-  package init(_ vault: Vault, onCommit: @escaping @Sendable () -> Void = {}) throws(VaultError) {
+  package init(
+    _ vault: Vault, onCommit: @escaping @Sendable () -> Void = {},
+    onFailure: @escaping @Sendable (VaultError) -> Void = { _ in }
+  ) throws(VaultError) {
     self.vault = vault
     self.onCommit = onCommit
+    self.onFailure = onFailure
     sealer = ObjectSealer(vault)
     let own = try vault.ownTip()
     let head = try vault.view()
@@ -89,6 +94,7 @@ package final class VaultBacking: Backing {
       if case .committed(let receipt, _) = outcome, !receipt.isEmpty || !batch.removals.isEmpty { onCommit() }
       return outcome
     } catch {
+      onFailure(error)
       throw VFSError(error)
     }
   }

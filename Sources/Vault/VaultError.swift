@@ -22,6 +22,8 @@ package enum VaultError: Error, Hashable {
   case vaultExists
   /// Another process of this machine has the vault mounted.
   case vaultMounted
+  /// The vault is here already, under this local name.
+  case vaultNamed(VaultName)
   /// The repository has no `members` branch or no sound genesis.
   case notAVault
   /// The vault's format is newer than this program's.

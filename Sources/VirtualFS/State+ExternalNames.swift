@@ -135,17 +135,25 @@ extension State {
       }
       length -= path[index].bytes.count + 1
     }
-    for name in path[start...] { directory = makeDirectory(name, in: directory, &merge) }
+    // What each step's number follows from, hashed on from the step before.
+    var number = ObjectID(path: path[..<start].map(\.bytes).joined(separator: [0x2F]))
+    for index in path.indices[start...] {
+      if index > path.startIndex { number = number.continued([0x2F]) }
+      number = number.continued(path[index].bytes)
+      directory = makeDirectory(path[index], in: directory, numberedAs: number, &merge)
+    }
     return directory
   }
 
-  private mutating func makeDirectory(_ name: Name, in parent: Inode, _ merge: inout ExternalMerge) -> Inode {
+  private mutating func makeDirectory(
+    _ name: Name, in parent: Inode, numberedAs number: ObjectID, _ merge: inout ExternalMerge
+  ) -> Inode {
     if let next = parent.directory[name] {
       if next.isDirectory { return next }
       if merge.moves(next) { detach(next, name, parent, &merge) } else { setAside(next, name, parent, &merge) }
     }
     let made = makeInode(
-      kind: .directory, numberedAs: ObjectID(path: stored), mode: 0o700, owner: options.rootOwner,
+      kind: .directory, numberedAs: number, mode: 0o700, owner: options.rootOwner,
       group: options.rootGroup, time: merge.moment.time)
     merge.told.note(name, in: parent)
     link(made, as: name, in: parent)

@@ -261,13 +261,18 @@ extension State {
 
 extension ObjectID {
   /// What the number of a directory follows from that no object is: two FNV-1a hashes of its path.
-  init(path: [UInt8]) {
-    var (high, low): (UInt64, UInt64) = (0xcbf2_9ce4_8422_2325, 0x6c62_272e_07bb_0142)
-    for byte in path {
+  init(path: some Sequence<UInt8>) {
+    self = ObjectID(high: 0xcbf2_9ce4_8422_2325, low: 0x6c62_272e_07bb_0142).continued(path)
+  }
+
+  /// The hashes of a path that goes on with these bytes.
+  func continued(_ bytes: some Sequence<UInt8>) -> ObjectID {
+    var (high, low) = (high, low)
+    for byte in bytes {
       high = (high ^ UInt64(byte)) &* 0x100_0000_01b3
       low = (low ^ UInt64(byte)) &* 0x100_0000_01b3
     }
-    self.init(high: high, low: low)
+    return ObjectID(high: high, low: low)
   }
 
   /// 128 random bits.

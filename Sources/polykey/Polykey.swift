@@ -19,7 +19,8 @@ struct Polykey: ParsableCommand {
 
       Exit status: 0 done; 1 failed; 3 no such vault, secret or version; 4 exists already; 5 identity or passphrase;
       6 damaged or forged data; 7 cannot mount or unmount; 8 no space left; 9 a peer cannot be
-      reached or refuses; 64 wrong usage.
+      reached or refuses; 10 your role does not allow it; 11 something is left (`exposed`, a directory that is not empty);
+      12 in use, or others kept changing it; 64 wrong usage.
       """,
     version: version,
     subcommands: [

@@ -75,8 +75,8 @@ import Testing
     for installation in [reader, replica] { try second.carry(to: installation) }
     let path = try #require(try paths(reader).first)
     #expect(try paths(reader) == paths(first))
-    try reader.expectRefusal(["conflicts", "default", "--take", path], status: 1, saying: "your role")
-    try replica.expectRefusal(["watch", "default:db"], status: 5, saying: "your role")
+    try reader.expectRefusal(["conflicts", "default", "--take", path], status: 10, saying: "your role")
+    try replica.expectRefusal(["watch", "default:db"], status: 10, saying: "your role")
     // It passes on what it cannot read.
     try first.polykey("set", "default:new", input: "1")
     try first.carry(to: replica)

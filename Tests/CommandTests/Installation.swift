@@ -42,7 +42,8 @@ final class Installation: Sendable {
     for _ in 0..<2 {
       guard let mounts = try? Program.run(["findmnt", "-rn", "-o", "TARGET", "-t", "fuse.polykey"]) else { return }
       for mount in mounts.text.split(separator: "\n") where mount.hasPrefix(directory.path) {
-        _ = try? Program.run([Installation.program, "unmount", "--lazy", String(mount)], environment: environment)
+        _ = try? Program.run(
+          [Installation.program, "unmount", "--lazy", "--discard", String(mount)], environment: environment)
       }
     }
   }

@@ -85,6 +85,8 @@ void fb_session_stop(fb_session *session);
 uint32_t fb_session_drain(fb_session *session, uint32_t limit);
 // Detaches the mount, if it is still there, and closes the connection; not while fb_session_start's threads run.
 void fb_session_unmount(fb_session *session);
+// Closes the connection alone, for a mount that is not at its directory any more: another one's may be there.
+void fb_session_abandon(fb_session *session);
 void fb_session_destroy(fb_session *session);
 
 // Moves what libfuse has logged since the last call to `text`, as a C string of at most `size` bytes with its NUL.
@@ -93,12 +95,16 @@ void fb_take_log(char *text, size_t size);
 int fb_stderr_capture(void);
 void fb_stderr_restore(int token, char *text, size_t size);
 
-// Whether the mount at `path` has lost its process: statfs(2) fails with ENOTCONN. Blocks while the process is busy.
+// Whether the mount at `path` has lost its process: statfs(2) fails with ENOTCONN, or ECONNABORTED if that happens meanwhile. Blocks while the process is busy.
 int fb_is_disconnected(const char *path);
+// The file system's number of what `path` leads to, as last known to the kernel: it asks nobody, and never blocks.
+int fb_device(const char *path, uint32_t *major, uint32_t *minor);
 // pipe2(2) with O_CLOEXEC; ends[0] is for reading.
 int fb_pipe(int *ends);
 // umount2(2) with MNT_DETACH if `lazy`, never following a symbolic link.
 int fb_umount(const char *directory, int lazy);
+// Has an extended attribute read whose value does not matter; 0, or -1 with errno.
+int fb_read_attribute(const char *path, const char *name);
 // syncfs(2) of the file system at `directory`.
 int fb_syncfs(const char *directory);
 

@@ -10,12 +10,15 @@ package final class VaultClone: Sendable {
   private let keynode: Keynode
   private let exchange = Mutex<VaultExchange?>(nil)
 
-  /// - Throws: ``VaultError/vaultExists`` if there is another vault of that name.
+  /// - Throws: ``VaultError/vaultExists`` if there is another vault of that name, ``VaultError/vaultNamed(_:)`` if this one has another.
   package init(of id: VaultID, as name: VaultName, at keynode: Keynode) throws(VaultError) {
     self.id = id
     self.name = name
     self.keynode = keynode
-    guard Files.exists(keynode.paths.repository(of: name)) else { return }
+    guard Files.exists(keynode.paths.repository(of: name)) else {
+      if let other = try Keynode.name(of: id, at: keynode.paths) { throw .vaultNamed(other) }
+      return
+    }
     let vault = try keynode.openVault(name)
     guard vault.id == id else { throw .vaultExists }
     exchange.withLock { $0 = VaultExchange(vault) }

@@ -107,7 +107,7 @@ package final class BundleClone {
 
   /// Ends the bundle; the vault is there afterwards.
   ///
-  /// - Throws: ``VaultError/notAMember``, ``VaultError/notAVault``, ``VaultError/commitInvalid(_:_:)``.
+  /// - Throws: ``VaultError/notAMember``, ``VaultError/notAVault``, ``VaultError/commitInvalid(_:_:)``, ``VaultError/vaultNamed(_:)``.
   package func finish() throws(VaultError) -> Vault {
     try establish()
     // Before it gets its name: an open repository knows its path.
@@ -121,6 +121,7 @@ package final class BundleClone {
     try repository.wrapped { () throws(GitError) in try reader.finish() }
     guard let tip = BranchName.tips(of: reader.header)[BranchName.members] else { throw .notAVault }
     let log = try MembershipLog(endingAt: tip, in: quarantine)
+    if let other = try Keynode.name(of: log.vault, at: keynode.paths) { throw .vaultNamed(other) }
     guard log.current.members[keynode.identity.node] != nil else { throw .notAMember }
     var objects: [ObjectName] = []
     for commit in log.commits { objects += try quarantine.objects(broughtBy: commit) }

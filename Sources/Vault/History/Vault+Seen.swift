@@ -167,7 +167,8 @@ extension Vault {
 extension Vault {
   private static func namePath(_ name: VaultName, _ state: String) -> String { "\(state)/names/\(name.text)" }
 
-  private static func id(named name: VaultName, state: String) -> VaultID? {
+  /// The vault that had a name last; nil if none is known.
+  static func id(named name: VaultName, state: String) -> VaultID? {
     guard let bytes = (try? Files.read(namePath(name, state), limit: 1024)) ?? nil else { return nil }
     return VaultID(hex: String(decoding: bytes, as: UTF8.self).prefix { $0 != "\n" })
   }

@@ -54,11 +54,12 @@ package final class Keynode: Sendable {
 
   /// Opens a vault.
   ///
-  /// - Throws: ``VaultError/vaultMissing``, ``VaultError/notAVault``, ``VaultError/notAMember`` and others.
+  /// - Throws: ``VaultError/vaultMissing``, ``VaultError/notAVault``, ``VaultError/notAMember``, ``VaultError/vaultNamed(_:)`` and others.
   package func openVault(_ name: VaultName) throws(VaultError) -> Vault {
     let path = paths.repository(of: name)
     guard Files.exists(path) else { throw .vaultMissing }
     let vault = try Vault(at: path, name: name, identity: identity, state: paths.state, now: now)
+    try requireOnlyName(name, of: vault.id)
     let setbacks = try vault.setbacks()
     if !setbacks.isEmpty { onSetback(name, setbacks) }
     // A keynode that cannot be written to is read all the same.

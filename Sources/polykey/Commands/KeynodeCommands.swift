@@ -1,4 +1,5 @@
 import ArgumentParser
+import Glibc
 import SecretMemory
 import Vault
 
@@ -7,7 +8,8 @@ struct Init: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "init", abstract: "Make this machine's keynode: its identity, under a passphrase.",
     discussion: """
-      Prints the node id, and once the recovery phrase: 24 words that are the whole identity. Write them down.
+      Prints the node id and, on a terminal, the recovery phrase: 24 words that are the whole identity. Write them down. Elsewhere, as in a \
+      log, they are not printed: `polykey key phrase` does that.
 
       Example: polykey init --label laptop
       """)
@@ -64,17 +66,25 @@ struct Recover: ParsableCommand {
   }
 }
 
-/// What a new keynode's maker must see once.
+/// What a new keynode's maker must see.
 enum NewKeynode {
   static func present(_ identity: Identity, at paths: KeynodePaths) throws {
     Console.print("node \(identity.node)")
+    guard isatty(1) == 1 else {
+      // It would be in the clear in a log or a pipe's file, for whoever reads that.
+      return Console.tell("The recovery phrase is not shown, as this is no terminal: see `polykey key phrase`.")
+    }
     Console.print("")
-    Console.print(
-      "Recovery phrase: whoever has these 24 words has this identity. Write them down; they are shown only now.")
+    Console.print("Recovery phrase: whoever has these 24 words has this identity. Write them down.")
     Console.print("")
+    try printPhrase(of: identity)
+    Console.print("")
+  }
+
+  static func printPhrase(of identity: Identity) throws {
     let phrase = try RecoveryPhrase.encode(identity)
     unsafe phrase.withUnsafeBytes { _ = unsafe Console.write($0, to: 1) }
-    Console.print("\n")
+    Console.print("")
   }
 }
 
@@ -111,7 +121,7 @@ enum NewPassphrase {
 struct KeyCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "key", abstract: "Change the passphrase, or export this keynode's keys.",
-    subcommands: [ChangePassphrase.self, Export.self, Show.self])
+    subcommands: [ChangePassphrase.self, Export.self, Phrase.self, Show.self])
 
   struct ChangePassphrase: ParsableCommand {
     static let configuration = CommandConfiguration(
@@ -149,6 +159,19 @@ struct KeyCommand: ParsableCommand {
         age ? try IdentityFile.text(of: keynode.identity) : try keynode.identity.openSSHPrivateKey()
       }
       unsafe text.withUnsafeBytes { _ = unsafe Console.write($0, to: 1) }
+    }
+  }
+
+  struct Phrase: ParsableCommand {
+    static let configuration = CommandConfiguration(
+      abstract: "Print the recovery phrase: 24 words that are the whole identity.",
+      discussion: "Example: polykey key phrase")
+
+    @OptionGroup var identity: IdentityOptions
+
+    func run() throws {
+      let keynode = try identity.keynode()
+      try explained { try NewKeynode.printPhrase(of: keynode.identity) }
     }
   }
 

@@ -178,7 +178,7 @@ struct ListExposed: ParsableCommand {
     commandName: "exposed",
     abstract: "List the secrets that removed members could read and that were not changed since.",
     discussion:
-      "Also those that a member wrote later, under a key that the removed one has, as it had not heard of the removal.\n\nExits 0 when the list is empty, else 1.\n\nExample: polykey exposed prod"
+      "Also those that a member wrote later, under a key that the removed one has, as it had not heard of the removal.\n\nExits 0 when the list is empty, else 11.\n\nExample: polykey exposed prod"
   )
 
   @OptionGroup var chosen: VaultOptions
@@ -203,7 +203,7 @@ struct ListExposed: ParsableCommand {
           }
         }
       }
-      if count > 0 { throw ExitCode(Failure.Status.failed.rawValue) }
+      if count > 0 { throw ExitCode(Failure.Status.remaining.rawValue) }
     }
   }
 }

@@ -1,4 +1,5 @@
 import ArgumentParser
+import CLinux
 import FuseMount
 import Glibc
 import PeerSync
@@ -45,23 +46,37 @@ struct MountVaults: ParsableCommand {
         isOffline: peers.offline)
       if let readyDescriptor { return try serve(request, readyDescriptor) }
       let paths = try IdentityOptions.paths()
-      if try MountPoint.isMounted(request, at: paths) {
-        Console.tell("already mounted at \(directory)")
-        return
+      if try EarlierMounts.isMounted(request, at: paths) { return Console.tell("already mounted at \(directory)") }
+      try MountPoint.with(directory) {
+        let keynode = try open()
+        if let vault { _ = try keynode.openVault(vault) }
+        tellUnsaved(request, at: paths)
+        if foreground { return try MountService.run(request, keynode: keynode) { $0.forEach(Console.complain) } }
+        do {
+          try BackgroundMount.start(
+            request, arguments: names.dropLast() + [directory] + flags, keynode: keynode)
+        } catch let failure as Failure where failure.status == .mount {
+          // Another command may have been faster.
+          guard try EarlierMounts.isMounted(request, at: paths) else { throw failure }
+          Console.tell("already mounted at \(directory)")
+        }
       }
-      try MountPoint.prepare(directory)
-      let keynode = try open()
-      if let vault { _ = try keynode.openVault(vault) }
-      if foreground {
-        try MountService.run(request, keynode: keynode) { $0.forEach(Console.complain) }
-      } else {
-        try BackgroundMount.start(request, arguments: names.dropLast() + [directory] + flags, keynode: keynode)
-      }
+    }
+  }
+
+  /// Tells what an earlier mount there could not store, once.
+  private func tellUnsaved(_ request: MountRequest, at paths: KeynodePaths) {
+    for (record, failure, time) in MountRecord.unsaved(of: paths) where record.directory == request.directory {
+      let mount = "the mount that ended at \(Dates.local(time))"
+      Console.complain("\(mount) lost changes that it could not store: \(failure.sentence)")
+      record.forget()
     }
   }
 
   /// Serves in the background; who started it waits on `readyDescriptor` for the mount, or for why there is none.
   private func serve(_ request: MountRequest, _ readyDescriptor: Int32) throws {
+    // It was started as /proc/self/exe, and would be called `exe`.
+    _ = unsafe clinux_set_name("polykey")
     var isReady = false
     do {
       try explained {
@@ -100,70 +115,20 @@ struct MountVaults: ParsableCommand {
 struct Unmount: ParsableCommand {
   static let configuration = CommandConfiguration(
     abstract: "Unmount a directory; when it returns, every version is on disk.",
-    discussion: "Example: polykey unmount ~/polykey")
+    discussion: """
+      Changes that cannot be stored keep it from being unmounted. A mount that others still hold (a bind mount, a container) goes on for them; \
+      all is stored, and it is told who they are.
+
+      Example: polykey unmount ~/polykey
+      """)
 
   @Argument(help: "The directory.") var directory: String
   @Flag(help: "Unmount even if programs have files open there; it vanishes when they close them.") var lazy = false
+  @Flag(help: "Unmount even if changes cannot be stored; they are lost.") var discard = false
 
   func run() throws {
-    let directory = try MountPoint.absolute(directory)
-    let records = MountRecord.all(of: try IdentityOptions.paths()).filter { $0.directory == directory }
-    do {
-      try Unmounting.unmount(directory, lazy: lazy)
-    } catch {
-      throw Failure(.mount, "\(directory): \(error)")
-    }
-    if !lazy { for record in records { record.waitForEnd() } }
-  }
-}
-
-/// `polykey status`.
-struct Status: ParsableCommand {
-  static let configuration = CommandConfiguration(
-    abstract: "Show the keynode, its vaults and where they are mounted.", discussion: "Example: polykey status --json")
-
-  @Flag(help: "Print JSON objects, one a line.") var json = false
-
-  func run() throws {
-    let paths = try IdentityOptions.paths()
-    try explained {
-      guard Keynode.exists(at: paths) else { throw VaultError.keynodeMissing(path: paths.home) }
-      let stored = try IdentityFile.open(at: paths)
-      KeynodePrivacy.warn(paths)
-      let isProtected = if case .protected = stored { true } else { false }
-      let isUnlocked = isProtected ? try KernelKeyring(paths).identity() != nil : true
-      let mounts = MountRecord.all(of: paths).filter(\.isAlive)
-      if json {
-        Console.print(
-          JSON.object([
-            ("keynode", .string(paths.home)), ("passphrase", .flag(isProtected)), ("unlocked", .flag(isUnlocked)),
-          ]))
-      } else {
-        Console.print("keynode \(paths.home)")
-        Console.print(
-          "identity \(isProtected ? (isUnlocked ? "under a passphrase, unlocked" : "under a passphrase, locked") : "without a passphrase")"
-        )
-      }
-      for vault in Removal.vaults(at: paths) { Console.tell(Removal.sentence(vault)) }
-      let warnings = Removal.warnings(at: paths)
-      for (vault, sentences) in warnings.sorted(by: { $0.key.text < $1.key.text }) {
-        for sentence in sentences { Console.complain("\(vault.text): \(sentence)") }
-      }
-      for vault in try Keynode.vaults(at: paths) {
-        let places = mounts.compactMap { mount in
-          mount.vault == nil ? "\(mount.directory)/\(vault.text)" : mount.vault == vault.text ? mount.directory : nil
-        }
-        if json {
-          Console.print(
-            JSON.object([
-              ("vault", .string(vault.text)), ("mounted", .list(places.map { .string($0) })),
-              ("warnings", .list((warnings[vault] ?? []).map { .string($0) })),
-            ]))
-        } else {
-          Console.print(
-            "vault \(vault.text)\(places.isEmpty ? ": not mounted" : ": mounted at \(places.joined(separator: ", "))")")
-        }
-      }
-    }
+    try Unmounter(
+      try MountPoint.absolute(directory), lazy: lazy, discards: discard, at: try IdentityOptions.paths()
+    ).run()
   }
 }

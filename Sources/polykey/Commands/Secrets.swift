@@ -10,18 +10,19 @@ struct ListSecrets: ParsableCommand {
     discussion: "Example: polykey ls -r prod:db")
 
   @OptionGroup var identity: IdentityOptions
-  @Argument(help: "VAULT:PATH; VAULT: is the whole vault.") var address: Address
+  @Argument(help: "VAULT or VAULT:PATH") var scope: Scope
   @Flag(name: .shortAndLong, help: "Also list what is in its directories.") var recursive = false
   @Flag(help: "Print one JSON object a line.") var json = false
 
   func run() throws {
-    let local = try LocalFileSystem(address.vault, of: try identity.keynode())
-    try explained(address.text) {
-      let found = try local.find(address.names)
+    let local = try LocalFileSystem(scope.vault, of: try identity.keynode())
+    try explained(scope.secret?.text ?? scope.vault.text) {
+      let path = scope.secret?.path ?? []
+      let found = try local.find(scope.secret?.names ?? [])
       if found.kind == .directory {
-        try list(found.inode, prefix: address.path, in: local)
+        try list(found.inode, prefix: path, in: local)
       } else {
-        show(path: address.path, found)
+        show(path: path, found)
       }
     }
   }

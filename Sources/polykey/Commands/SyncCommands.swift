@@ -64,7 +64,7 @@ struct Synchronize: ParsableCommand {
       }
       _ = try vault.redoLostActs()
       try vault.finish()
-      if reached == 0, let failure { throw PeerSyncFailure.failure(failure) }
+      if reached == 0, let failure { throw PeerSyncFailure.failure(failure, at: targets.last?.address) }
     }
   }
 

@@ -49,7 +49,11 @@ struct VaultCommand: ParsableCommand {
     @Argument(help: "Its new name.") var newName: String
 
     func run() throws {
-      try explained { try identity.keynode().renameVault(try VaultName(name), to: try VaultName(newName)) }
+      try explained {
+        let (name, newName) = (try VaultName(name), try VaultName(newName))
+        let keynode = try identity.keynode()
+        try naming(name, keynode) { try keynode.renameVault(name, to: newName) }
+      }
     }
   }
 
@@ -89,8 +93,23 @@ struct VaultCommand: ParsableCommand {
           Console.tell("This deletes the vault with all its versions from this machine. Type its name to go on:")
           guard readLine() == name.text else { throw Failure(.failed, "that is not its name: nothing was deleted") }
         }
-        try identity.keynode().removeVault(name)
+        let keynode = try identity.keynode()
+        try naming(name, keynode) { try keynode.removeVault(name) }
       }
     }
+  }
+}
+
+/// Runs `body`; if that fails as the vault is mounted, it says where, and by which process.
+private func naming(_ vault: VaultName, _ keynode: Keynode, _ body: () throws -> Void) throws {
+  do {
+    try body()
+  } catch VaultError.vaultMounted {
+    let mount = MountRecord.all(of: keynode.paths).first {
+      ($0.vault == nil || $0.vault == vault.text) && $0.isAlive
+    }
+    guard let mount else { throw VaultError.vaultMounted }
+    throw Failure(
+      .busy, "the vault \(vault.text) is mounted at \(mount.directory), by process \(mount.process): unmount it first")
   }
 }

@@ -11,11 +11,12 @@ enum PeerSyncFailure {
     }
   }
 
-  static func failure(_ error: PeerSyncError) -> Failure {
+  /// What went wrong, at `address` if that is to be told.
+  static func failure(_ error: PeerSyncError, at address: PeerAddress? = nil) -> Failure {
     switch error {
     case .addressMalformed, .pairingCodeMalformed: Failure(.usage, sentence(error))
     case .vault(let error): Failure(error)
-    default: Failure(.peer, sentence(error))
+    default: Failure(.peer, "\(address.map { "\($0): " } ?? "")\(sentence(error))")
     }
   }
 

@@ -12,19 +12,21 @@ enum BackgroundMount {
     // The state may have been deleted, or never been in a restored keynode.
     unsafe mkdir(keynode.paths.state, 0o700)
     let null = unsafe open("/dev/null", O_RDWR | O_CLOEXEC)
+    guard null >= 0 else { throw Failure(.mount, "cannot open /dev/null: \(ErrorNumber.text(errno))") }
     let log = MountLog.open(at: keynode.paths)
-    guard null >= 0, log >= 0 else {
+    // Reading needs no byte of the keynode's disk.
+    guard log >= 0 || request.options.readOnly else {
       throw Failure(.mount, "cannot open \(keynode.paths.state)/mount.log: \(ErrorNumber.text(errno))")
     }
     defer {
       close(null)
-      close(log)
+      if log >= 0 { close(log) }
     }
     let text = try explained { try IdentityFile.text(of: keynode.identity) }
     let child = try Child(
       "/proc/self/exe",
       ["mount"] + arguments + ["--foreground", "--identity-descriptor", "3", "--ready-descriptor", "4"],
-      descriptors: [null, null, log, identity.theirs, readiness.writer])
+      descriptors: [null, null, log >= 0 ? log : null, identity.theirs, readiness.writer], name: "polykey")
     identity.closeTheirs()
     readiness.closeWriter()
     // The secret never is an argument or a file, nor anywhere before the process has made itself unreadable to others of this user, and says so.

@@ -14,6 +14,14 @@ struct MountRequest: Sendable {
   var listen: [PeerAddress] = []
   /// Without any peers.
   var isOffline = false
+
+  /// All that matters of it beside vault and directory, as one would type it: two mounts of one summary are the same.
+  var summary: String {
+    var words = options.summary.isEmpty ? [] : ["-o \(options.summary)"]
+    words += listen.map { "--listen \($0)" }.sorted()
+    if isOffline { words.append("--offline") }
+    return words.joined(separator: " ")
+  }
 }
 
 /// The directory that is mounted on.
@@ -33,31 +41,17 @@ enum MountPoint {
     return try unsafe "\(Arguments.systemText(here, "the working directory's path"))/\(path)"
   }
 
-  /// Makes the directory if its parent is there.
-  static func prepare(_ directory: String) throws {
-    if unsafe mkdir(directory, 0o700) != 0, errno != EEXIST, errno != ENOTCONN {
+  /// Runs `body` with the directory there, made if only its parent is; one that was made goes again if `body` fails.
+  static func with(_ directory: String, _ body: () throws -> Void) throws {
+    let isNew = unsafe mkdir(directory, 0o700) == 0
+    if !isNew, errno != EEXIST, errno != ENOTCONN {
       throw Failure(.mount, "\(directory): cannot be made: \(ErrorNumber.text(errno))")
     }
-  }
-
-  /// Whether a living process of this keynode serves just this.
-  ///
-  /// - Throws: a ``Failure`` if the directory has another mount of ours, or the vault is mounted elsewhere.
-  static func isMounted(_ request: MountRequest, at paths: KeynodePaths) throws -> Bool {
-    for record in MountRecord.all(of: paths) where record.isAlive {
-      if record.directory == request.directory {
-        guard record.vault == request.vault?.text else {
-          throw Failure(.mount, "\(request.directory): something else of yours is mounted there: see `polykey status`")
-        }
-        return true
-      }
-      if record.vault == nil || request.vault == nil || record.vault == request.vault?.text {
-        throw Failure(
-          .mount,
-          "\(record.vault.map { "the vault \($0) is" } ?? "all vaults are") mounted at \(record.directory) already: unmount first, or use it there"
-        )
-      }
+    do {
+      try body()
+    } catch {
+      if isNew { unsafe rmdir(directory) }
+      throw error
     }
-    return false
   }
 }

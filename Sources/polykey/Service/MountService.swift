@@ -34,9 +34,9 @@ final class MountService: Sendable {
     let signals = SignalThread.block()
     setsid()
     unsafe chdir("/")
-    let record = try MountRecord.leave(
-      directory: request.directory, vault: request.vault?.text, at: keynode.paths)
-    defer { record.remove() }
+    notice.begin(try leaveRecord())
+    // However it ends: what could not be stored is noted, and who waits hears of it.
+    defer { notice.end() }
     let (vaults, missing) = try explained { try openVaults() }
     // Before there is a mount, since a port may be taken.
     let host = try listen()
@@ -44,7 +44,11 @@ final class MountService: Sendable {
     let mount = try start(vaults)
     self.mount.withLock { $0 = mount }
     mounted.withLock { $0 = vaults }
-    signals.onSignal { mount.requestUnmount() }
+    signals.onSignal { [self] in
+      stopRequests.add(1, ordering: .relaxed)
+      mount.requestUnmount()
+    }
+    notice.isMounted(mount.device ?? "")
     let (watcher, maintenance): (RepositoryWatcher, Maintenance)
     do {
       (watcher, maintenance) = try attend(vaults, host)
@@ -55,14 +59,70 @@ final class MountService: Sendable {
       throw error
     }
     ready(missing)
-    let outcome = Result { try mount.run() }
+    let outcome = Result { try mount.run(isToRepeat: isToRepeat) }
+    notice.isEnding()
     watcher.stop()
     maintenance.stop()
     // Before all is put on disk: nothing comes in any more.
     host?.stop()
-    for vault in mounted.withLock({ $0 }) { vault.finish() }
-    if case .failure(let error) = outcome { throw Failure(.mount, "\(request.directory): \(error)") }
+    var failures: [Failure] = []
+    if case .failure(let error) = outcome { failures.append(cause(error)) }
+    for vault in mounted.withLock({ $0 }) {
+      do {
+        try vault.finish()
+      } catch {
+        failures.append(Failure(error))
+      }
+    }
+    notice.isOver(failures.first)
+    for failure in failures.dropFirst() { Console.complain(failure.sentence) }
+    if let failure = failures.first { throw unsaved(failure) }
   }
+
+  private func leaveRecord() throws -> MountRecord.Held? {
+    do {
+      return try MountRecord.leave(request, at: keynode.paths)
+    } catch {
+      // Reading needs no byte of the keynode's disk.
+      guard request.options.readOnly else { throw error }
+      return nil
+    }
+  }
+
+  private func cause(_ error: any Error) -> Failure {
+    guard let error = error as? MountError, case .notSaved(let cause) = error else {
+      return Failure(.mount, "\(error)")
+    }
+    return Failure(cause, "")
+  }
+
+  private func unsaved(_ cause: Failure) -> Failure {
+    Failure(cause.status, "\(request.directory): the last changes could not be stored: \(cause.sentence)")
+  }
+
+  /// How often a signal has asked for the end.
+  private let stopRequests = Atomic(0)
+  private let repeats = Atomic(0)
+
+  /// Whether to try once more to store what could not be stored; waits before it says so.
+  ///
+  /// Who unmounts by other means than ours does not wait: changes are kept and tried until they are stored, or a signal comes. A signal
+  /// is an order, perhaps of a machine that goes down: 5 seconds more.
+  private func isToRepeat(_ error: MountError, isGone: Bool) -> Bool {
+    notice.isEnding(cause(error))
+    let repeats = repeats.add(1, ordering: .relaxed).newValue
+    if repeats == 1 { Console.complain("\(unsaved(cause(error)).sentence) (it goes on trying)") }
+    let stops = stopRequests.load(ordering: .relaxed)
+    guard stops < 2, stops == 0 && isGone || repeats <= 10 else { return false }
+    for _ in 0..<50 where stopRequests.load(ordering: .relaxed) == stops { usleep(10_000) }
+    return true
+  }
+
+  /// What others are told of this mount.
+  private let notice = MountNotice()
+
+  fileprivate func isStored() { notice.isStored() }
+  fileprivate func isUnstored(_ error: VaultError) { notice.isUnstored(Failure(error)) }
 
   /// Watches and looks after what is mounted, and shares it with peers.
   private func attend(_ vaults: [MountedVault], _ host: PeerHost?) throws -> (RepositoryWatcher, Maintenance) {
@@ -114,18 +174,24 @@ final class MountService: Sendable {
         missing.append("the vault \(name.text) is not mounted: \(Failure(error).sentence)")
       }
     }
-    if let failure, vaults.isEmpty { throw failure }
+    if let failure, vaults.isEmpty {
+      // By another copy of the keynode, or one whose state was deleted meanwhile.
+      if case .vaultMounted = failure { throw Failure(.mount, Failure(failure).sentence) }
+      throw failure
+    }
     return (vaults, missing)
   }
 
   private func start(_ vaults: [MountedVault]) throws -> Mount {
+    var options = request.options
+    options.source = request.vault?.text
     do {
       if let vault = vaults.first, request.vault != nil {
-        return try Mount(at: request.directory, layout: .single(vault.fileSystem), options: request.options)
+        return try Mount(at: request.directory, layout: .single(vault.fileSystem), options: options)
       }
       return try Mount(
         at: request.directory, layout: .directory(vaults.map { Volume(name: $0.nameBytes, fileSystem: $0.fileSystem) }),
-        options: request.options)
+        options: options)
     } catch {
       throw Failure(.mount, "\(request.directory): \(error)")
     }
@@ -174,11 +240,17 @@ final class MountedVault: Sendable {
   let fileSystem: VirtualFileSystem
   private let backing: VaultBacking
   private let lock: MountLock
+  private let isReadOnly: Bool
 
   init(_ name: VaultName, of keynode: Keynode, options: MountOptions, service: MountService) throws {
     let vault = try keynode.openVault(name)
     lock = try MountLock(repository: keynode.paths.repository(of: name))
-    backing = try VaultBacking(vault) { [weak service] in service?.committed(vault) }
+    backing = try VaultBacking(vault) { [weak service] in
+      service?.isStored()
+      service?.committed(vault)
+    } onFailure: { [weak service] in
+      service?.isUnstored($0)
+    }
     var settings = FileSystemOptions.standard(readOnly: options.readOnly)
     settings.readerPatience = 1_000_000_000
     settings.accessTimes = options.accessTimes
@@ -195,6 +267,7 @@ final class MountedVault: Sendable {
     fileSystem.restoreKept(try backing.keptNodes())
     if !options.readOnly { vault.prepareForWriting() }
     self.vault = vault
+    isReadOnly = options.readOnly
   }
 
   var nameBytes: [UInt8] { [UInt8](vault.name.text.utf8) }
@@ -213,12 +286,9 @@ final class MountedVault: Sendable {
   }
 
   /// After the mount is gone: nothing changes any more.
-  func finish() {
-    do {
-      try vault.finish()
-    } catch {
-      Console.complain("\(Failure(error).sentence)")
-    }
-    lock.release()
+  func finish() throws(VaultError) {
+    defer { lock.release() }
+    // A full disk, or one that cannot be written, has nothing of a mount that only read.
+    if !isReadOnly { try vault.finish() }
   }
 }

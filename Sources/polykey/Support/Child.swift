@@ -8,9 +8,10 @@ struct Child {
   /// Starts the program in the file `path`; a name without "/" is looked up in PATH.
   ///
   /// Our `descriptors` are its 0, 1, 2 and so on; all others are closed in it. It has our environment and `environment`, and takes all signals
-  /// as programs expect.
+  /// as programs expect. `name` is what it is told to be called, if not `path`.
   init(
-    _ path: String, _ arguments: [String], descriptors: [Int32], environment: [String: [UInt8]] = [:]
+    _ path: String, _ arguments: [String], descriptors: [Int32], environment: [String: [UInt8]] = [:],
+    name: String? = nil
   ) throws {
     var actions = unsafe posix_spawn_file_actions_t()
     unsafe posix_spawn_file_actions_init(&actions)
@@ -24,7 +25,7 @@ struct Child {
     }
     // Whoever waits for the end of a pipe that we inherited must not wait for this child too.
     unsafe clinux_spawn_close_from(&actions, Int32(descriptors.count))
-    var words: [UnsafeMutablePointer<CChar>?] = unsafe ([path] + arguments).map { unsafe strdup($0) }
+    var words: [UnsafeMutablePointer<CChar>?] = unsafe ([name ?? path] + arguments).map { unsafe strdup($0) }
     unsafe words.append(nil)
     defer { for index in unsafe words.indices { unsafe free(words[index]) } }
     var variables = unsafe Child.variables(with: environment)

@@ -1,6 +1,7 @@
 import ArgumentParser
 import FuseMount
 import GitStore
+import Glibc
 import Vault
 import VirtualFS
 
@@ -16,6 +17,12 @@ struct Failure: Error {
     case mount = 7
     case noSpace = 8
     case peer = 9
+    /// The role in the vault does not allow it.
+    case role = 10
+    /// Something is left: secrets to be changed, files in a directory.
+    case remaining = 11
+    /// Others use it just now.
+    case busy = 12
     case usage = 64
   }
 
@@ -65,7 +72,9 @@ extension Failure {
         "a vault's name has 1 to 100 letters, digits, dots, dashes or underscores, and starts with no dot or dash")
     case .vaultMissing: self.init(.missing, "there is no vault of that name: see `polykey vault list`")
     case .vaultExists: self.init(.exists, "there is a vault of that name already")
-    case .vaultMounted: self.init(.mount, "the vault is mounted on this machine already: see `polykey status`")
+    case .vaultMounted: self.init(.busy, "the vault is mounted on this machine: see `polykey status`")
+    case .vaultNamed(let name):
+      self.init(.exists, "that vault is here already, as \(name.text): use that name, or see `polykey vault rename`")
     case .notAVault: self.init(.damaged, "that repository is not a Polykey vault")
     case .formatUnsupported(let format):
       self.init(.damaged, "the vault has format \(format), which is newer than this program's: install a newer polykey")
@@ -95,17 +104,21 @@ extension Failure {
     case .pathMissing: self.init(.missing, "there is no such secret in that version")
     case .recipientMalformed: self.init(.damaged, "a member's age recipient is malformed")
     case .roleForbids:
-      self.init(.identity, "your role in the vault does not allow that: ask an owner, see `polykey members`")
+      self.init(.role, "your role in the vault does not allow that: ask an owner, see `polykey members`")
     case .memberMissing: self.init(.missing, "there is no such member: see `polykey members`")
     case .memberAmbiguous: self.init(.usage, "more than one member goes by that: give more of the node id")
     case .tooManyMembers: self.init(.failed, "a vault has 120 members at most")
     case .lastOwner: self.init(.failed, "a vault keeps at least one owner: make somebody else one first")
-    case .contended: self.init(.failed, "others kept changing the vault meanwhile: try again")
+    case .contended: self.init(.busy, "others kept changing the vault meanwhile: try again")
     case .memoryUnavailable: self.init(.failed, "no locked memory can be had: raise `ulimit -l`")
-    case .io(let code): self.init(code == 28 ? .noSpace : .failed, "the keynode's files: \(ErrorNumber.text(code))")
+    case .io(let code):
+      let home = (try? IdentityOptions.paths())?.home ?? ""
+      self.init(
+        code == ENOSPC || code == EDQUOT ? .noSpace : .failed,
+        "the keynode's files below \(home): \(ErrorNumber.text(code))")
     case .repository(let error):
       self.init(
-        error.isOutOfSpace ? .noSpace : error.isDamage ? .damaged : .failed,
+        error.isOutOfSpace ? .noSpace : error.isDamage ? .damaged : error.isContention ? .busy : .failed,
         error.isOutOfSpace
           ? "no space left on the keynode's disk: earlier versions are intact"
           : "the vault's repository: \(error.sentence)")
@@ -117,7 +130,10 @@ extension Failure {
     let status: Status
     switch error.code {
     case .notFound: status = .missing
-    case .exists, .notEmpty: status = .exists
+    case .exists: status = .exists
+    case .notEmpty: status = .remaining
+    case .readOnly: status = .role
+    case .busy, .textBusy: status = .busy
     case .corrupt: status = .damaged
     case .noSpace: status = .noSpace
     default: status = .failed

@@ -36,6 +36,14 @@ extension VFSError {
 }
 
 extension GitError {
+  /// Whether others were in the way.
+  var isContention: Bool {
+    switch self {
+    case .referenceMoved, .referenceLocked: true
+    default: false
+    }
+  }
+
   /// What a user is told.
   var sentence: String {
     switch self {

@@ -105,11 +105,11 @@ enum PassphraseFile {
   static func read(_ path: String) throws -> SecretText {
     let descriptor = unsafe open(path, O_RDONLY | O_CLOEXEC)
     guard descriptor >= 0 else {
-      throw Failure(.identity, "cannot read the passphrase file: \(ErrorNumber.text(errno))")
+      throw Failure(.identity, "cannot read the passphrase file \(path): \(ErrorNumber.text(errno))")
     }
     defer { close(descriptor) }
     let passphrase = try Console.readSecretLine(from: descriptor)
-    guard passphrase.count > 0 else { throw Failure(.identity, "the passphrase file is empty") }
+    guard passphrase.count > 0 else { throw Failure(.identity, "the passphrase file \(path) is empty") }
     return passphrase
   }
 }

@@ -112,7 +112,7 @@ import Testing
     try nodes[0].admit(nodes[2], as: "reader", label: "reader")
     let said = try nodes[0].polykey("remove-member", "team", "mallory")
     #expect(said.text == "key")
-    #expect(try nodes[0].attempt("exposed", "team").status == 1)
+    #expect(try nodes[0].attempt("exposed", "team").status == 11)
     try nodes[0].write("key", "new")
     try eventually("the reader has the new value") { nodes[2].read("key") == "new" }
     #expect(try nodes[0].attempt("exposed", "team").status == 0)

@@ -64,7 +64,8 @@ final class PeerInstallation: Sendable {
   }
 
   deinit {
-    _ = try? Program.run([Installation.program, "unmount", "--lazy", directory], environment: installation.environment)
+    _ = try? Program.run(
+      [Installation.program, "unmount", "--lazy", "--discard", directory], environment: installation.environment)
   }
 
   var listen: [String] { ["--listen", "\(network.address(host)):7420"] }
