@@ -48,9 +48,9 @@ import Vault
     #expect(!raw.state.read(\.isClosed))
     // The rest waits for its turn, and that is told.
     #expect(!mesh[0].vault.has(data))
-    let waits = mesh[0].service.peers.flatMap(\.vaults).map(\.wait)
-    #expect(waits.contains(.turn(after: mesh[2].node)))
-    #expect(waits.contains { if case .answer? = $0 { true } else { false } })
+    func waits() -> [PeerStatus.Wait?] { mesh[0].service.peers.flatMap(\.vaults).map(\.wait) }
+    #expect(trickle(raw) { waits().contains(.turn(after: mesh[2].node)) })
+    #expect(waits().contains { if case .answer? = $0 { true } else { false } })
     // When it ends, the others are asked.
     raw.send(.updateAbort)
     raw.send(.current(mesh[0].vault.vault, [:]))
@@ -90,6 +90,25 @@ import Vault
     mesh.connect(1, to: 0)
     #expect(trickle(raw, way == .slow ? 1 : 10_000) { mesh[0].vault.has(name) })
     #expect(!raw.state.read(\.isClosed))
+  }
+
+  @Test func `an exchange with all peers gets what one has in spite of another that never ends, and ends`() throws {
+    let mesh = try Mesh(3) { configuration in
+      configuration.timing.pace = .milliseconds(300)
+      configuration.timing.fetch = .milliseconds(900)
+    }
+    let name = mesh[1].vault.commit([1], by: mesh[1].node)
+    let raw = try hostile(mesh, of: "nodes/\(mesh[2].node)")
+    let targets = [2, 1].map { PeerTarget(address: mesh[$0].address, node: mesh[$0].node) }
+    let outcomes = Mutex<[NodeID: Result<SyncReport, PeerSyncError>]>([:])
+    mesh[0].service.synchronize(mesh[0].vault.vault, with: targets, timeout: .seconds(1000)) { target, result in
+      guard let node = target.node else { return }
+      outcomes.withLock { $0[node] = result }
+    }
+    #expect(mesh[0].vault.has(name))
+    #expect(outcomes.withLock { $0[mesh[2].node] } == .failure(.timedOut))
+    #expect(!raw.state.read(\.isClosed))
+    guard case .success? = outcomes.withLock({ $0[mesh[1].node] }) else { return #expect(Bool(false)) }
   }
 
   @Test func `news of the members overtakes a long update of the same peer`() throws {

@@ -28,6 +28,7 @@ final class Connection: Sendable {
   struct Incoming: Sendable {
     var queue = CircularBuffer<(Item, cost: Int)>()
     var byteCount = 0
+    var bytesReceived: UInt64 = 0
     var isPaused = false
   }
 
@@ -58,6 +59,8 @@ final class Connection: Sendable {
   var error: PeerSyncError? { outgoing.read(\.error) }
   /// The last measured round trip; nil before the first.
   var roundTrip: Duration? { outgoing.read(\.roundTrip) }
+  /// Bytes that have gone either way.
+  var byteCount: UInt64 { incoming.read(\.bytesReceived) + outgoing.read(\.bytesSent) }
   /// Bytes that wait to get into the socket.
   var backlog: Int { outgoing.read(\.byteCount) }
 
@@ -141,6 +144,7 @@ final class Connection: Sendable {
     incoming.update { state in
       let cost = byteCount + Connection.frameCost
       state.queue.append((.frame(frame), cost))
+      state.bytesReceived += UInt64(byteCount)
       state.byteCount += cost
       if state.byteCount > Connection.inboxHighMark { state.isPaused = true }
       return !state.isPaused

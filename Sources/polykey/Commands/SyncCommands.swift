@@ -50,16 +50,16 @@ struct Synchronize: ParsableCommand {
       let targets = try targets(vault, keynode)
       var failure: PeerSyncError?
       var reached = 0
-      for target in targets {
-        do throws(PeerSyncError) {
-          let report = try progress.during { () throws(PeerSyncError) in
-            try service.synchronize(vault.id, with: target, timeout: .seconds(3600))
+      progress.during {
+        service.synchronize(vault.id, with: targets, timeout: .seconds(3600)) { target, result in
+          switch result {
+          case .success(let report):
+            reached += 1
+            show(target, report)
+          case .failure(let error):
+            failure = error
+            if targets.count > 1 { Console.complain("\(target.address): \(PeerSyncFailure.sentence(error))") }
           }
-          reached += 1
-          show(target, report)
-        } catch {
-          failure = error
-          if targets.count > 1 { Console.complain("\(target.address): \(PeerSyncFailure.sentence(error))") }
         }
       }
       _ = try vault.redoLostActs()
