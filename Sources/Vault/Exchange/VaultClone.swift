@@ -76,6 +76,9 @@ package final class FirstUpdate {
     }
   }
 
+  // Before the draft goes, in which they write.
+  deinit { close() }
+
   private func close() { (repository, quarantine, reader) = (nil, nil, nil) }
 
   /// Takes the next bytes of the pack.

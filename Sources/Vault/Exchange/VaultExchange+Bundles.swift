@@ -94,6 +94,9 @@ package final class BundleClone {
     }
   }
 
+  // Before the draft goes, in which they write.
+  deinit { close() }
+
   private func close() { (repository, quarantine, reader) = (nil, nil, nil) }
 
   /// Takes the next bytes of the bundle.
