@@ -25,7 +25,7 @@ import Testing
   /// What a program does to `secret`, which has one version, and the versions that it then has, newest first.
   static let writes: [(program: String, versions: [String])] = [
     ("echo more >> secret", ["M secret", "A secret"]),
-    ("echo new > new; mv new secret", ["R new -> secret", "A secret"]),
+    ("echo new > new; mv new secret", ["M secret", "A secret"]),
     ("cp -p /etc/passwd secret", ["M secret", "A secret"]),
     ("install -m 600 /etc/passwd secret", ["A secret", "D secret", "A secret"]),
     ("truncate -s 3 secret", ["M secret", "A secret"]),
