@@ -55,6 +55,8 @@ struct Presentation {
   private var claimants: [PathHash: ObjectID] = [:]
   /// All claimants of the paths that have more than one.
   private var contested: [PathHash: Set<ObjectID>] = [:]
+  /// Who is shown at contested paths, as far as somebody asked since they changed: of many claimants each asks.
+  private var winners: [PathHash: ObjectID?] = [:]
   /// How many paths there are below a directory's path.
   private var below: [PathHash: Int] = [:]
   /// Lost versions, by the ids that the file system knows them by.
@@ -123,8 +125,10 @@ extension Presentation {
         node = known
       } else {
         // It is as it was: only its place may have changed.
+        // With several paths others of them may be shown aside now; with one it is shown aside where it was.
         guard let place = placement(of: object),
-          place.isHidden != wasHidden || place.isAside != (before != nil) || before != nil
+          place.isHidden != wasHidden || place.isAside != (before != nil)
+            || before != nil && objects[object]?.paths.count ?? 0 > 1
         else { continue }
         node = try load(ObjectKey(object))
       }
@@ -171,7 +175,7 @@ extension Presentation {
     let id = lost[node.object]
     var shown: [[UInt8]] = []
     for path in node.paths.isEmpty ? [[]] : node.paths {
-      if id == nil, winner(of: PathHash(path)) == node.object {
+      if id == nil, knownWinner(of: PathHash(path)) == node.object {
         shown.append(path)
         continue
       }
@@ -217,8 +221,9 @@ extension Presentation {
       claims.paths.append((hash, above))
       for directory in above {
         below[directory, default: 0] += 1
-        if below[directory] == 1 { touched.insert(directory) }
+        if below[directory] == 1 { touch(directory, &touched) }
       }
+      winners[hash] = nil
       if let other = claimants[hash], other != node.object {
         contested[hash, default: [other]].insert(node.object)
         touched.insert(hash)
@@ -238,8 +243,9 @@ extension Presentation {
       for directory in above {
         guard let count = below[directory] else { continue }
         below[directory] = count > 1 ? count - 1 : nil
-        if count == 1 { touched.insert(directory) }
+        if count == 1 { touch(directory, &touched) }
       }
+      winners[path] = nil
       if var all = contested[path] {
         all.remove(object)
         touched.insert(path)
@@ -252,6 +258,21 @@ extension Presentation {
     hidden.remove(object)
   }
 
+  /// Notes that a directory came into being or went.
+  private mutating func touch(_ directory: PathHash, _ touched: inout Set<PathHash>) {
+    winners[directory] = nil
+    touched.insert(directory)
+  }
+
+  /// As ``winner(of:)``, looked for once until the claims on the path change.
+  private mutating func knownWinner(of path: PathHash) -> ObjectID? {
+    guard contested[path] != nil else { return winner(of: path) }
+    if let known = winners[path] { return known }
+    let winner = winner(of: path)
+    winners[path] = .some(winner)
+    return winner
+  }
+
   /// Who is shown at a path; nil if nobody is, or a directory that no object is.
   private func winner(of path: PathHash) -> ObjectID? {
     let all = contested[path] ?? Set([claimants[path]].compactMap { $0 })
@@ -260,9 +281,10 @@ extension Presentation {
   }
 
   /// Whether an object is hidden, or shown aside.
-  private func placement(of object: ObjectID) -> (isHidden: Bool, isAside: Bool)? {
+  private mutating func placement(of object: ObjectID) -> (isHidden: Bool, isAside: Bool)? {
     guard let claims = objects[object] else { return nil }
-    let losing = claims.paths.count { winner(of: $0.path) != object }
+    var losing = 0
+    for (path, _) in claims.paths where knownWinner(of: path) != object { losing += 1 }
     return claims.isDirectory ? (losing > 0, false) : (false, losing > 0)
   }
 }
