@@ -11,8 +11,9 @@ extension Presentation {
       claims.paths.append((hash, above))
       for directory in above {
         below[directory, default: 0] += 1
-        if below[directory] == 1 { touched.insert(directory) }
+        if below[directory] == 1 { touch(directory, &touched) }
       }
+      winners[hash] = nil
       if let other = claimants[hash], other != object {
         contested[hash, default: [other]].insert(object)
         touched.insert(hash)
@@ -31,8 +32,9 @@ extension Presentation {
       for directory in above {
         guard let count = below[directory] else { continue }
         below[directory] = count > 1 ? count - 1 : nil
-        if count == 1 { touched.insert(directory) }
+        if count == 1 { touch(directory, &touched) }
       }
+      winners[path] = nil
       if var all = contested[path] {
         all.remove(object)
         touched.insert(path)
@@ -46,6 +48,21 @@ extension Presentation {
     hidden.remove(object)
   }
 
+  /// Notes that a directory came into being or went.
+  private mutating func touch(_ directory: PathHash, _ touched: inout Set<PathHash>) {
+    winners[directory] = nil
+    touched.insert(directory)
+  }
+
+  /// As ``winner(of:)``, looked for once until the claims on the path change.
+  mutating func knownWinner(of path: PathHash) -> ObjectID? {
+    guard contested[path] != nil else { return winner(of: path) }
+    if let known = winners[path] { return known }
+    let winner = winner(of: path)
+    winners[path] = .some(winner)
+    return winner
+  }
+
   /// Who is shown at a path; nil if nobody is, or a directory that no object is.
   func winner(of path: PathHash) -> ObjectID? {
     let all = contested[path] ?? Set([claimants[path]].compactMap { $0 })
@@ -54,9 +71,10 @@ extension Presentation {
   }
 
   /// Whether an object is hidden, or shown aside.
-  func placement(of key: ObjectKey) -> (isHidden: Bool, isAside: Bool)? {
+  mutating func placement(of key: ObjectKey) -> (isHidden: Bool, isAside: Bool)? {
     guard key.lost == nil, let claims = objects[key.object] else { return nil }
-    let losing = claims.paths.count { winner(of: $0.path) != key.object }
+    var losing = 0
+    for (path, _) in claims.paths where knownWinner(of: path) != key.object { losing += 1 }
     return claims.isDirectory ? (losing > 0, false) : (false, losing > 0)
   }
 }

@@ -56,6 +56,8 @@ struct Presentation {
   var claimants: [PathHash: ObjectID] = [:]
   /// All claimants of the paths that have more than one.
   var contested: [PathHash: Set<ObjectID>] = [:]
+  /// Who is shown at contested paths, as far as somebody asked since they changed: of many claimants each asks.
+  var winners: [PathHash: ObjectID?] = [:]
   /// How many paths there are below a directory's path.
   var below: [PathHash: Int] = [:]
   /// The ids by which the file system knows what it does not know by the id in the tree, and the other way round.
@@ -280,7 +282,7 @@ extension Presentation {
     var own: [[UInt8]] = []
     var shown: [[UInt8]] = []
     for path in node.paths.isEmpty ? [[]] : node.paths {
-      if key.lost == nil, winner(of: PathHash(path)) == key.object {
+      if key.lost == nil, knownWinner(of: PathHash(path)) == key.object {
         shown.append(path)
         if Presentation.isAside([path]) { own.append(path) }
         continue

@@ -170,6 +170,33 @@ import VirtualFS
     try scene.nodes[0].commit(CommitBatch(puts: [.file(["honest"], [1], object: .random(&generator))]))
   }
 
+  // MARK: names
+
+  /// Each claims the same name; one more of them is no more work than the others are.
+  @Test func `thousands that claim one name cost what their number is`() throws {
+    var generator = SeededGenerator(seed: 8)
+    var presentation = Presentation()
+    let files = (0..<20_000).map { _ in StoredNode.file(["same"], [], object: .random(&generator)) }
+    let start = ContinuousClock.now
+    let loaded = { (_: ObjectKey) throws(VaultError) -> StoredNode in throw .pathMissing }
+    let shown = try presentation.apply(files.map { .put(ObjectKey($0.object), $0) }, load: loaded)
+    #expect(shown.count == files.count && presentation.aside.count == files.count - 1)
+    // None of those that are shown aside is looked at again.
+    for _ in 0..<20 {
+      let low = StoredNode.file(["same"], [], object: ObjectID(high: 1, low: generator.next()))
+      #expect(try presentation.apply([.put(ObjectKey(low.object), low)], load: loaded).count == 1)
+    }
+    #expect(ContinuousClock.now - start < .seconds(30))
+    // The winner's place goes to the next one, which is then loaded.
+    let winner = try #require(files.map(\.object).max())
+    let next = try #require(files.filter { $0.object != winner }.max { $0.object < $1.object })
+    let after = try presentation.apply([.removed(ObjectKey(winner))]) { key throws(VaultError) in
+      guard key.object == next.object else { throw .pathMissing }
+      return next
+    }
+    #expect(after.count == 2 && presentation.aside.allSatisfy { $0.key.object != next.object })
+  }
+
   // MARK: parts
 
   @Test func `a file of which all parts are one blob is verified once`() throws {
