@@ -46,6 +46,25 @@ import Testing
     #expect(try installation.versions(of: "secret") == versions)
   }
 
+  @Test func `a directory that had something in it is not restored as an empty one`() throws {
+    let installation = try Installation()
+    try installation.polykey("mkdir", "default:empty")
+    try installation.polykey("mkdir", "default:full")
+    try installation.polykey("set", "default:full/key", input: "1")
+    try installation.polykey("mv", "default:full", "default:moved")
+    let version = try #require(
+      try installation.polykey("log", "default:moved").text.split(separator: "\n").first?.prefix(12))
+    try installation.polykey("rm", "-r", "default:moved")
+    try installation.expectRefusal(
+      ["restore", "default:moved@\(version)"], status: 1, saying: "restore each of these by its path")
+    #expect(try installation.attempt("get", "default:moved/key").status == 3)
+    try installation.polykey("restore", "default:moved/key@\(version)")
+    #expect(try installation.polykey("get", "default:moved/key").text == "1")
+    try installation.polykey("rm", "-r", "default:empty")
+    try installation.polykey("restore", "default:empty@~1")
+    #expect(try installation.polykey("ls", "default:").text.contains("empty"))
+  }
+
   @Test func `who was admitted without history is told that older versions are withheld, not that they are damaged`()
     throws
   {

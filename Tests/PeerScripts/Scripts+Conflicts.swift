@@ -216,8 +216,7 @@ extension Script {
         try play.alice.sees(name, "more of hers")
       }
       for person in [play.alice, play.bob] {
-        let tree = try person.values(below: ".conflicts")
-        guard tree == ["more of hers", "more of his"] else { throw Failure("\(tree) are kept") }
+        try person.keeps(["more of hers", "more of his"], below: ".conflicts")
       }
     },
     Script("a second name for what lost, and an exchange with it, last") { play in
@@ -262,6 +261,16 @@ extension Script {
 }
 
 extension Person {
+  /// The files below a directory hold these values, and no others.
+  func keeps(_ values: [String], below directory: String) throws {
+    var found: [String] = []
+    let isSo = try stage.poll {
+      do { found = try self.values(below: directory) } catch is CallError { return false }
+      return found == values
+    }
+    guard isSo else { throw Script.Failure("\(found) are kept") }
+  }
+
   /// All that files below a directory hold, in order.
   func values(below directory: String) throws -> [String] {
     var values: [String] = []

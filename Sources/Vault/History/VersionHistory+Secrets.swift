@@ -66,12 +66,14 @@ extension VersionHistory {
       }
       let parent = step.commit.parents.first
       let came = change.new?.paths.contains(path) == true && change.old?.paths.contains(path) != true
-      if came, path == original, let replaced = try removed(from: path, keys, step) {
+      let replaced = came && path == original ? try removed(from: path, keys, step) : nil
+      if let replaced {
         // Behind all that is known of this object.
         trails.insert(Trail(key: replaced, path: path, start: parent), at: 0)
       }
       if change.isAddition {
-        if let lost = try taken(as: change, keys, step) {
+        // What lost against the secret that it replaces now is among that one's versions.
+        if let lost = try taken(as: change, keys, step), lost.object != replaced?.object {
           trails.append(try self.trail(of: lost, step.before.entries(of: lost), path: path, orFrom: parent))
         } else if trails.isEmpty {
           trails.append(Trail(key: nil, path: original, start: parent))
