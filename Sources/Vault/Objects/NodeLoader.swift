@@ -140,7 +140,8 @@ struct NodeLoader {
       node
       ?? StoredNode(
         object: key.id, body: .regular(FileContent(size: 0, parts: [])),
-        paths: [[UInt8]("\(isWithheld(key, entries) ? "withheld" : "damaged")-\(key.object.hex.prefix(8))".utf8)], mode: 0o400, owner: 0, group: 0,
+        paths: [[UInt8]("\(isWithheld(key, entries) ? "withheld" : "damaged")-\(key.object.hex.prefix(8))".utf8)],
+        mode: 0o400, owner: 0, group: 0,
         modified: Timestamp(seconds: 0))
     standIn.object = key.id
     if case .directory = standIn.body { return standIn }
