@@ -26,8 +26,11 @@ extension Repository {
       var objects: [[UInt8]] = []
       var size = 0
       for name in names {
-        // One that git packed meanwhile is not read from the pack: syncing covers it.
-        guard let file = try root.read(Self.loosePath(name), limit: Journal.halfSize) else { return false }
+        // One that git packed meanwhile is not read from the pack, nor one that is too large: syncing covers it.
+        let path = Self.loosePath(name)
+        guard let length = try root.status(path)?.size, length < Journal.halfSize / 2,
+          let file = try root.read(path, limit: Journal.halfSize)
+        else { return false }
         objects.append(file)
         size += file.count
         guard size < Journal.halfSize / 2 else { return false }

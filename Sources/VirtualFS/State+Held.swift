@@ -22,7 +22,7 @@ extension State {
       old.isPersisted = false
       old.idleSince = place.since
       objects[old.object] = old
-      adopt(object, by: new, at: place.since)
+      adopt(object, by: new, from: old, at: place.since)
     }
     held.removeAll { inodes[$0]?.heldPlace == nil }
   }

@@ -224,7 +224,7 @@ extension State {
     target.inode.isPersisted = false
     objects[object] = nil
     _ = giveWay(target, to: source, at: moment, isRemoval: false)
-    adopt(object, by: source.inode, at: moment.monotonic)
+    adopt(object, by: source.inode, from: target.inode, at: moment.monotonic)
     return true
   }
 
@@ -245,17 +245,15 @@ extension State {
     return isKnown
   }
 
-  /// Lets a file go on with the history of the object that it replaces; one that it had itself is no more.
-  mutating func adopt(_ object: ObjectID, by inode: Inode, at monotonic: UInt64) {
+  /// Lets a file go on with the history of the object that it replaces, which was `old`; one that it had itself is no more.
+  mutating func adopt(_ object: ObjectID, by inode: Inode, from old: Inode, at monotonic: UInt64) {
     if objects[inode.object] === inode { objects[inode.object] = nil }
     if inode.isPersisted || inode.isInFlight { removals.insert(inode.object) }
     removals.remove(object)
-    if let old = objects[object], old !== inode {
-      // What came from outside for the one that is replaced is so, too.
-      old.incoming = nil
-      // The number is the object's; but who has the old one open must be able to tell them apart.
-      if old.openHandles == 0 { swap(&inode.number, &old.number) }
-    }
+    // What came from outside for the one that is replaced is so, too.
+    old.incoming = nil
+    // The number is the object's; but who has the old one open must be able to tell them apart.
+    if old.openHandles == 0 { swap(&inode.number, &old.number) }
     inode.object = object
     objects[object] = inode
     inode.isPersisted = true

@@ -10,7 +10,7 @@ import Testing
     "key phrase",
     "key show", "unlock", "lock", "signers", "members", "invite", "join", "role", "remove-member", "exposed", "rotate",
     "serve", "sync", "peers", "peer add", "peer remove", "peer list", "bundle", "apply", "conflicts", "watch",
-    "remote add", "remote list", "remote remove", "remote sync",
+    "export", "vault upgrade", "remote add", "remote list", "remote remove", "remote sync",
   ]
 
   @Test func `every command has help with an example, and the help names every command`() throws {

@@ -38,7 +38,8 @@ import VirtualFS
     let versions = system.backing.versions
     system.backing.writeExternally([UInt8]("new".utf8), to: "f", at: InotifyTests.later)
     system.refresh()
-    let events = try watcher.events(until: "f CLOSE_WRITE")
+    // Attributes may be told before, where somebody is still reading the old content.
+    let events = try watcher.events(until: "f CLOSE_WRITE").filter { !$0.contains("ATTRIB") }
     #expect(events == ["d OPEN f", "f OPEN", "d MODIFY f", "f MODIFY", "d CLOSE_WRITE f", "f CLOSE_WRITE"])
     #expect(try text(system.path + "/f") == "new")
     #expect(try Program.check(["stat", "-c", "%Y.%y", system.path + "/f"]).text.hasPrefix("2000000000.2033"))

@@ -4,6 +4,18 @@ import TestSupport
 import Testing
 
 @Suite("Journal") struct JournalTests {
+  @Test(arguments: [1000, 300_000, 600_000, 1_100_000, 2_500_000])
+  func `what is too large for the journal is made durable without it`(size: Int) throws {
+    let directory = try TemporaryDirectory()
+    let repository = try Repository.create(at: directory("r.git"))
+    repository.expectManyWrites(readyFiles: 8)
+    var generator = SeededGenerator(seed: UInt64(size))
+    let objects = Sample.commit(contents: generator.bytes(size), parents: [])
+    try repository.commit(
+      objects, updating: "refs/heads/main", from: nil, to: objects[3].name, durability: .processCrash)
+    try repository.makeDurableQuickly()
+  }
+
   /// What a power loss can leave: of everything but the journal, which was synced, only what was durable in full before.
   @Test(arguments: 0..<8)
   func `what was made durable quickly is there after a power loss`(seed: UInt64) throws {

@@ -133,6 +133,7 @@ private struct Life {
     }
     try phase("unmount and mount") { life in
       try life.step()
+      try life.node.vault?.flush()
       try life.node.restart()
       life.node.vault?.prepareForWriting()
       life.promise()
@@ -225,6 +226,7 @@ private struct Life {
         #expect(newer?.contains { $0 == found } == true, comment)
       }
       _ = try vault.verify { Issue.record("\($0): \(comment.rawValue)") }
+      #expect(try vault.setbacks() == [], comment)
     } catch {
       Issue.record(error, comment)
       return

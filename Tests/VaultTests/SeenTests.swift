@@ -180,7 +180,7 @@ import VirtualFS
     #expect(told.take().count == 1)
   }
 
-  @Test func `two copies of one vault under two names are each as far as they are, and a new name is no new beginning`()
+  @Test func `a copy under a second name is refused and changes no mark, and a new name is no new beginning`()
     throws
   {
     try keynode.createVault(name)
@@ -189,9 +189,10 @@ import VirtualFS
     try copy(repository, directory("old"))
     let (other, third) = (try VaultName("other"), try VaultName("third"))
     try Program.check(["cp", "-a", repository, keynode.paths.repository(of: other)])
-    _ = try keynode.openNewVault(other)
+    // A vault has one name here; the copy's is refused, and harms the first one's marks as little.
+    #expect(throws: VaultError.vaultNamed(name)) { _ = try keynode.openNewVault(other) }
     try write(vault, 2)
-    _ = try keynode.openVault(other)
+    #expect(throws: VaultError.vaultNamed(name)) { _ = try keynode.openVault(other) }
     #expect(told.take().isEmpty)
     try keynode.removeVault(other)
     // Renamed by its user, then moved by hand.

@@ -166,9 +166,12 @@ extension Presentation {
           // It is as it was: only its place may have changed.
           let before = truePaths[key]
           let place = placement(of: key)
-          guard renamed.contains(key) || before != nil || place?.isHidden != wasHidden || place?.isAside == true else {
-            continue
-          }
+          // With several paths others of them may be shown aside now; with one it is shown aside where it was.
+          let hasSeveral = (objects[key.object]?.paths.count ?? 0) > 1
+          guard
+            renamed.contains(key) || place?.isHidden != wasHidden || place?.isAside != (before != nil)
+              || before != nil && hasSeveral
+          else { continue }
           node = try load(key)
           nodes[key] = node
         }

@@ -59,6 +59,7 @@ enum OpenedMember {
     var offset = offset
     var expected = first
     (expected.kind, expected.size, expected.extendedAttributes) = (.hardLink(target: first.path), 0, [:])
+    expected.changed = nil
     var known: Set<[UInt8]> = [first.path]
     while offset < end ?? plain.count {
       let (member, length) = try parse(plain, at: offset, of: blob)

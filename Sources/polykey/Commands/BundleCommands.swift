@@ -152,11 +152,13 @@ enum VerdictReport {
   static func show(_ verdict: Verdict, from source: String = "") throws {
     let refused = verdict.refused.sorted { $0.key < $1.key }
     let of = source.isEmpty ? "" : "\(source): "
-    let count = verdict.moved.count
+    // That members are alive is no news.
+    let moved = verdict.moved.keys.filter { BranchName.acknowledging($0) == nil }.sorted()
+    let count = moved.count
     if count > 0 || refused.isEmpty {
       Console.tell("\(of)\(count == 0 ? "nothing new" : "\(count) \(count == 1 ? "branch" : "branches") moved")")
     }
-    for branch in verdict.moved.keys.sorted() { Console.print(branch) }
+    for branch in moved { Console.print(branch) }
     guard let last = refused.last else { return }
     for (branch, reason) in refused.dropLast() { Console.complain("\(of)refused \(branch): \(reason)") }
     throw Failure(.damaged, "\(of)refused \(last.key): \(last.value)")

@@ -62,7 +62,7 @@ struct RemoteExchange {
 
   /// Tells what became of our branches there.
   private func show(_ outcomes: [String: PushOutcome]) throws {
-    let sent = outcomes.values.count { $0 == .updated }
+    let sent = outcomes.count { $0.value == .updated && BranchName.acknowledging($0.key) == nil }
     if !outcomes.isEmpty { Console.tell("\(known.name): \(sent) \(sent == 1 ? "branch" : "branches") sent") }
     for (branch, outcome) in outcomes.sorted(by: { $0.key < $1.key }) {
       switch outcome {

@@ -1,4 +1,5 @@
 import ArgumentParser
+import GitStore
 import Glibc
 import PeerSync
 import Vault
@@ -92,12 +93,17 @@ struct Synchronize: ParsableCommand {
     return Array(known)
   }
 
+  /// How many branches moved; that members are alive is no news.
+  private func count(_ branches: [String: ObjectName]) -> Int {
+    branches.keys.count { BranchName.acknowledging($0) == nil }
+  }
+
   private func show(_ target: PeerTarget, _ report: SyncReport) {
     if json {
       Console.print(
         JSON.object([
-          ("peer", .string(target.address.description)), ("received", .number(Int64(report.received.count))),
-          ("sent", .number(Int64(report.sent.count))),
+          ("peer", .string(target.address.description)), ("received", .number(Int64(count(report.received)))),
+          ("sent", .number(Int64(count(report.sent)))),
           ("bytesReceived", .number(Int64(clamping: report.bytesReceived))),
           ("bytesSent", .number(Int64(clamping: report.bytesSent))),
           ("refused", .list(report.refused.values.sorted().map { .string($0) })),
@@ -106,7 +112,7 @@ struct Synchronize: ParsableCommand {
     }
     let (received, sent) = (TransferMeter.size(report.bytesReceived), TransferMeter.size(report.bytesSent))
     Console.tell(
-      "\(target.address): \(report.received.count) branches received (\(received)), \(report.sent.count) sent (\(sent))"
+      "\(target.address): \(count(report.received)) branches received (\(received)), \(count(report.sent)) sent (\(sent))"
     )
     for (_, reason) in report.refused.sorted(by: { $0.key < $1.key }) {
       Console.complain("refused a change: \(reason)")

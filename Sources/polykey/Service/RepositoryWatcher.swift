@@ -9,6 +9,8 @@ final class RepositoryWatcher: Sendable {
   private let descriptor: Int32
   private let wakeUp: Int32
   private let watches = Mutex<[Int32: Watched]>([:])
+  /// By the watch of the directory above the one of a vault's branches, that one's own.
+  private let ends = Mutex<[Int32: Int32]>([:])
   private let vaultsWatch: Int32?
   private let node: String
 
@@ -25,6 +27,8 @@ final class RepositoryWatcher: Sendable {
     case other
     /// A directory was made in the one that is watched.
     case directory
+    /// A directory in the one that is watched was removed.
+    case removal
     /// It is not there any more.
     case end
   }
@@ -60,6 +64,9 @@ final class RepositoryWatcher: Sendable {
     let heads = "\(vault.repository.path)/refs/heads"
     let watch = try Self.add(heads, to: descriptor)
     watches.withLock { $0[watch] = Watched(vault: vault.name.text, heads: heads, own: "main") }
+    // Its end is told by the directory above: an open repository keeps the directory itself from ending.
+    let above = unsafe inotify_add_watch(descriptor, "\(vault.repository.path)/refs", UInt32(IN_DELETE))
+    if above >= 0 { ends.withLock { $0[above] = watch } }
     try watchNodes(below: heads, of: vault.name.text)
   }
 
@@ -110,6 +117,10 @@ final class RepositoryWatcher: Sendable {
           forget(watch)
           continue
         }
+        if event == .removal {
+          if name == "heads", let ended = ends.withLock({ $0.removeValue(forKey: watch) }) { forget(ended) }
+          continue
+        }
         // -1 is an overflow of the queue: anything may have changed.
         if watch == -1 {
           for watched in watches.withLock({ $0.values }) { vaults[watched.vault] = false }
@@ -150,7 +161,9 @@ final class RepositoryWatcher: Sendable {
     var offset = 0
     while offset + 16 <= bytes.count {
       let mask = word(offset + 4)
-      let event: Event = mask & UInt32(IN_IGNORED) != 0 ? .end : mask & UInt32(IN_ISDIR) != 0 ? .directory : .other
+      let event: Event =
+        mask & UInt32(IN_IGNORED) != 0
+        ? .end : mask & UInt32(IN_DELETE) != 0 ? .removal : mask & UInt32(IN_ISDIR) != 0 ? .directory : .other
       let end = min(bytes.count, offset + 16 + Int(word(offset + 12)))
       let name = String(decoding: bytes[(offset + 16)..<end].prefix { $0 != 0 }, as: UTF8.self)
       events.append((Int32(bitPattern: word(offset)), event, name))

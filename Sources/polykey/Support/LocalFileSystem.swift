@@ -16,9 +16,10 @@ struct LocalFileSystem {
     (vault, backing, fileSystem) = try explained {
       let vault = try keynode.openVault(name)
       let backing = try VaultBacking(vault)
+      var options = FileSystemOptions.standard(temporaryNames: false)
+      options.isEphemeral = { $0.bytes.starts(with: LocalFileSystem.temporaryPrefix) }
       let fileSystem = VirtualFileSystem(
-        backing: backing, options: FileSystemOptions.standard(temporaryNames: false), now: Clocks.now,
-        monotonic: Clocks.monotonic, invalidate: { _ in })
+        backing: backing, options: options, now: Clocks.now, monotonic: Clocks.monotonic, invalidate: { _ in })
       fileSystem.populate(try backing.nodes())
       return (vault, backing, fileSystem)
     }
@@ -113,10 +114,12 @@ struct LocalFileSystem {
     try rename(first, in: parent, to: name, in: parent)
   }
 
-  /// A new name, as of editors' locks, which are never stored.
+  /// A new name of this program's own, which is never stored.
   private static func temporaryName() throws -> Name {
-    try Name([UInt8](".#polykey-\(UInt64.random(in: .min ... .max))".utf8))
+    try Name(temporaryPrefix + [UInt8]("\(UInt64.random(in: .min ... .max))".utf8))
   }
+
+  private static let temporaryPrefix = [UInt8](".#polykey-".utf8)
 
   /// Gives an inode another's mode and extended attributes; they ride with the next commit.
   func imitate(_ model: StoredNode, _ inode: InodeID) throws {

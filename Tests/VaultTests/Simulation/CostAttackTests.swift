@@ -182,8 +182,9 @@ import VirtualFS
     let shown = try presentation.apply(files.map { .put(ObjectKey($0.object), $0) }, load: loaded)
     #expect(shown.count == files.count && presentation.aside.count == files.count - 1)
     // None of those that are shown aside is looked at again.
-    for _ in 0..<20 {
-      let low = StoredNode.file(["same"], [], object: ObjectID(high: 1, low: generator.next()))
+    for number in 1...20 {
+      // Names of their own in `.conflicts/`, too.
+      let low = StoredNode.file(["same"], [], object: ObjectID(high: UInt64(number) << 32, low: generator.next()))
       #expect(try presentation.apply([.put(ObjectKey(low.object), low)], load: loaded).count == 1)
     }
     #expect(ContinuousClock.now - start < .seconds(30))
