@@ -16,7 +16,7 @@ SUDO := $(shell [ "$$(id -u)" = 0 ] || echo sudo)
 
 BUILD_PACKAGES := libfuse3-dev fuse3 libsodium-dev libgit2-dev libssl-dev pkg-config git
 TEST_PACKAGES := age openssh-client rsync nginx-light curl vim-tiny nano sqlite3 python3 python3-dotenv \
-	postgresql postgresql-client libarchive-tools attr acl e2fsprogs util-linux procps inotify-tools openssl openssh-server iproute2 fcgiwrap
+	postgresql postgresql-client libarchive-tools attr acl e2fsprogs util-linux procps inotify-tools openssl openssh-server iproute2 fcgiwrap gnupg
 BENCH_PACKAGES := gocryptfs rsync python3 gcc libc6-dev strace linux-perf
 
 SWIFT_FLAGS := --explicit-target-dependency-import-check error

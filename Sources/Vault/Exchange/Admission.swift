@@ -165,8 +165,7 @@ struct Admission {
     for (node, acknowledgement) in newer.sorted(by: { $0.key < $1.key }) {
       let branch = BranchName.acknowledgement(of: node)
       let old = try vault.repository.tip(of: BranchName.reference(branch))
-      if try vault.repository.move(BranchName.reference(branch), from: old, to: acknowledgement.commit, durable: false)
-      {
+      if try vault.replaceAcknowledgement(of: node, old, with: acknowledgement.commit) {
         verdict.moved[branch] = acknowledgement.commit
       }
     }
