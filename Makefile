@@ -63,10 +63,15 @@ mount: build
 	echo "  cat $(DIR)/default/password"
 	echo "  $$polykey log default:password"
 
+# Suites with exit tests run by themselves: Swift Testing's wait for its children, beside Foundation's for hundreds of others, was once
+# seen to hang both.
+EXIT_TESTS := FuseMountTests\.UserTests|FuseMountTests\.LifeCycleTests|PeerSyncTests\.LifeTests|GitStoreTests\.RemoteHostTests
+
 test: test-packages
 	@swift build --build-tests $(SWIFT_FLAGS)
 	before=$$(grep -c 'fuse\.polykey' /proc/mounts || true)
-	swift test --skip-build
+	swift test --skip-build --skip '$(EXIT_TESTS)'
+	swift test --skip-build --filter '$(EXIT_TESTS)'
 	after=$$(grep -c 'fuse\.polykey' /proc/mounts || true)
 	if [ "$$before" != "$$after" ]; then echo "Error: the tests left mounted file systems behind:"; grep 'fuse\.polykey' /proc/mounts; exit 1; fi
 
