@@ -3,17 +3,24 @@
 Usage: drive.py commit|cat FILE COUNT
 """
 
+import itertools
 import os
 import sys
+import time
 
-VALUE = b"s" * 100
+_numbers = itertools.count(time.time_ns())
+
+
+def value():
+    """100 bytes that were never written before: what is rewritten with the bytes that it has is no version."""
+    return b"%0100d" % next(_numbers)
 
 
 def commit(path, count):
     """Rewrites a secret, as `echo > FILE` does."""
     for _ in range(count):
         descriptor = os.open(path, os.O_WRONLY | os.O_TRUNC)
-        os.write(descriptor, VALUE)
+        os.write(descriptor, value())
         os.close(descriptor)
 
 

@@ -6,7 +6,7 @@ import os
 import random
 from time import perf_counter_ns as now
 
-from drive import VALUE
+import drive
 
 PAGE = 4096
 NEW = os.O_WRONLY | os.O_CREAT | os.O_EXCL
@@ -14,9 +14,9 @@ REWRITE = os.O_WRONLY | os.O_TRUNC
 FILES = 2000
 
 
-def write_file(path, value=VALUE, flags=os.O_WRONLY | os.O_CREAT | os.O_TRUNC):
+def write_file(path, value=None, flags=os.O_WRONLY | os.O_CREAT | os.O_TRUNC):
     descriptor = os.open(path, flags, 0o600)
-    os.write(descriptor, value)
+    os.write(descriptor, drive.value() if value is None else value)
     os.close(descriptor)
 
 
@@ -44,7 +44,7 @@ def create(directory):
         path = f"{place}/secret-{number:05}"
         start = now()
         descriptor = os.open(path, NEW, 0o600)
-        os.write(descriptor, VALUE)
+        os.write(descriptor, drive.value())
         os.close(descriptor)
         return now() - start
 
@@ -75,7 +75,7 @@ def rewrite(directory):
     def step(_):
         start = now()
         descriptor = os.open(path, REWRITE)
-        os.write(descriptor, VALUE)
+        os.write(descriptor, drive.value())
         os.close(descriptor)
         return now() - start
 
@@ -90,7 +90,7 @@ def rewrite_fsync(directory):
     def step(_):
         start = now()
         descriptor = os.open(path, REWRITE)
-        os.write(descriptor, VALUE)
+        os.write(descriptor, drive.value())
         os.fsync(descriptor)
         os.close(descriptor)
         return now() - start
@@ -110,7 +110,7 @@ def save_by_rename(new_name):
         def step(_):
             start = now()
             descriptor = os.open(new, NEW, 0o600)
-            os.write(descriptor, VALUE)
+            os.write(descriptor, drive.value())
             os.close(descriptor)
             os.rename(new, path)
             return now() - start
