@@ -164,8 +164,9 @@ struct Admission {
     }
     for (node, acknowledgement) in newer.sorted(by: { $0.key < $1.key }) {
       let branch = BranchName.acknowledgement(of: node)
-      let old = try vault.repository.tip(of: BranchName.reference(branch))
-      if try vault.replaceAcknowledgement(of: node, old, with: acknowledgement.commit) {
+      let reference = BranchName.reference(branch)
+      let old = try vault.repository.tip(of: reference)
+      if try vault.repository.move(reference, from: old, to: acknowledgement.commit, durable: false) {
         verdict.moved[branch] = acknowledgement.commit
       }
     }

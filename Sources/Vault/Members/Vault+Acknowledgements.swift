@@ -45,25 +45,9 @@ extension Vault {
         tree: Acknowledgement.tree.name, parents: [], message: message.encoded, time: now()
       ).object(signedBy: identity)
       try repository.add([Acknowledgement.tree, commit], durable: false)
-      if try replaceAcknowledgement(of: identity.node, old, with: commit.name) { return true }
+      if try repository.move(reference, from: old, to: commit.name, durable: false) { return true }
     }
     throw .contended
-  }
-
-  /// Lets a node's branch lead to its newer acknowledgement, and lets go of the older one, so that they are no more than the members; false if the
-  /// branch was not at `old`.
-  ///
-  /// Who is sending the older one just then fails, and sends the newer one the next time.
-  func replaceAcknowledgement(
-    of node: NodeID, _ old: ObjectName?, with new: ObjectName
-  ) throws(VaultError) -> Bool {
-    guard try repository.move("\(Vault.acknowledgements)\(node)", from: old, to: new, durable: false) else {
-      return false
-    }
-    if let old, old != new {
-      try repository.wrapped { () throws(GitError) in try repository.discardLoose(old) }
-    }
-    return true
   }
 
   /// When each node was last heard of, by what it signed: seconds since 1970 as it says itself; no entry for one that never was.

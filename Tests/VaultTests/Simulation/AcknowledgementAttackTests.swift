@@ -46,22 +46,6 @@ import Testing
     #expect(verdict.moved.isEmpty && verdict.refused.count == 1)
   }
 
-  @Test func `a member that acknowledges without end fills no disk`() throws {
-    let scene = try AttackScene([.writer, .replica])
-    let branch = BranchName.acknowledgement(of: scene.nodes[2].id)
-    func count() throws -> Substring? {
-      try Program.check(["git", "-C", scene.victim.repository.path, "count-objects"]).text.split(separator: " ").first
-    }
-    let before = try count()
-    for number in 1000..<1050 {
-      let objects = try Self.commit(in: scene, by: scene.identity(2), number: UInt64(number))
-      #expect(try scene.offer([branch: objects[1].name], objects).moved.count == 1)
-    }
-    // One object for the node, as before.
-    #expect(try count() == before)
-    try scene.expectSound()
-  }
-
   @Test func `an older acknowledgement moves nothing, and of a removed node none is taken`() throws {
     let scene = try AttackScene([.writer, .reader])
     let branch = BranchName.acknowledgement(of: scene.nodes[1].id)
